@@ -1,0 +1,54 @@
+//! What an API map says about a body: its format, its protected fields, its links.
+
+use super::{class::ClassId, selector::Selector};
+
+/// A leaf of a document.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Leaf<'a> {
+    /// A string, unescaped.
+    Text(&'a str),
+    /// A number as it is spelled: `1e400` and 19 digits stay what they are.
+    Number(&'a str),
+    /// `true` or `false`.
+    Bool(bool),
+    /// `null`.
+    Null,
+}
+
+/// The format a route's body has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum BodyFormat {
+    /// One JSON text (RFC 8259).
+    #[default]
+    Json,
+    /// Bytes that hold nothing protected: relayed as they are. Has to be written down in the map.
+    Opaque,
+    /// No body is expected.
+    Empty,
+}
+
+/// A selector and the class of what it selects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldRule {
+    /// Which nodes.
+    pub selector: Selector,
+    /// Their class; objects and arrays are protected leaf by leaf.
+    pub class: ClassId,
+    /// The text is base64 of UTF-8 text: decoded, protected, encoded again (attachments).
+    pub base64: bool,
+}
+
+/// One body of a route.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BodyMap {
+    /// Its format.
+    pub format: BodyFormat,
+    /// The protected fields.
+    pub fields: Vec<FieldRule>,
+    /// Strings that are absolute links to the CRM and are rewritten to point at the gateway.
+    pub links: Vec<Selector>,
+    /// The elements that are records of their own in a list: `$.items[*]`.
+    pub record: Option<Selector>,
+    /// The record's id, relative to the record (`$.id`); absent when the path names the subject.
+    pub subject: Option<Selector>,
+}

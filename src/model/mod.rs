@@ -1,0 +1,28 @@
+//! Values every stage speaks. Nothing flows through here: no files, no clock, no sockets, no other module of this crate.
+
+mod action;
+mod body;
+mod class;
+mod diagnostic;
+mod event;
+mod peer;
+mod principal;
+mod selector;
+mod sensitive;
+mod time;
+mod view;
+
+pub use action::{Action, UnknownAction};
+pub use body::{BodyFormat, BodyMap, FieldRule, Leaf};
+pub use class::{Class, ClassId, ClassSet, ClassTable, Entity, FREE_TEXT, MaskStyle, Storage, TooManyClasses};
+pub use diagnostic::{Diagnostic, Position, Problem};
+pub use event::{
+    AccessEvent, AccessKind, Actor, Effect, Event, EventDecision, Lifecycle, Operation, Outcome, Purpose, Sighting,
+    Subject, SubjectId,
+};
+pub use peer::{ClientAuth, ClientCertificate, NoCertificate, Peer, Protocol};
+pub use principal::{Kind, Principal, Training, UnknownKind, Via};
+pub use selector::{Selector, SelectorError, Step};
+pub use sensitive::Sensitive;
+pub use time::Timestamp;
+pub use view::{UnknownView, View, Views};
