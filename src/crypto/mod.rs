@@ -1,1 +1,59 @@
-//! (being written)
+//! Keys in, derived keys, MACs and signatures out. Never touches files, sockets or the clock.
+
+mod mac;
+mod root;
+mod signing;
+
+pub use mac::MacKey;
+pub use root::{KeyError, Purpose, RootKey};
+pub use signing::{SigningKey, VerifyingKey};
+
+use aws_lc_rs::{digest, rand};
+
+/// The random source failed; nothing that needs fresh randomness may go on.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the operating system's random source failed")]
+pub struct NoRandomness;
+
+/// `N` bytes of the operating system's randomness.
+///
+/// # Errors
+/// When the random source fails.
+pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    Ok(bytes)
+}
+
+/// SHA-256 (FIPS 180-4) of the concatenated parts.
+#[must_use]
+pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    out
+}
+
+/// Lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sha256_of_abc_is_the_fips_vector() {
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hex(&sha256(&[b"a", b"bc"])), expected);
+    }
+}
