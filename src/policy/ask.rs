@@ -175,6 +175,12 @@ impl<'a> Party<'a> {
         })
     }
 
+    /// Is the class shown to this party at `view` or higher?
+    pub(super) fn sights_at_least(&self, class: ClassId, view: View, purpose: Option<&str>, case: bool) -> bool {
+        let higher = GIVEN.into_iter().filter(|given| *given >= view);
+        higher.into_iter().any(|given| self.sees(class, given, purpose, case).allowed)
+    }
+
     /// Cedar skips a policy that fails to evaluate; a `forbid` that fails must not thereby permit.
     fn ask(&self, action: EntityUid, resource: EntityUid, context: Context) -> Answer {
         let Ok(request) = Request::new(self.uid.clone(), action, resource, context, self.checked()) else {

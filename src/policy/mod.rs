@@ -5,10 +5,13 @@
 //! refusal; an agent gets no more than both it and its human may have.
 
 mod ask;
+mod explain;
 mod load;
+mod matrix;
 mod mistake;
 mod permit;
 mod schema;
+mod seat;
 mod settings;
 
 use std::{
@@ -25,7 +28,9 @@ use crate::{
 
 pub use self::{
     ask::Question,
+    matrix::{Matrix, MatrixSettings, Row},
     permit::{Denied, Permit},
+    seat::Seat,
     settings::{PurposeSettings, Settings},
 };
 

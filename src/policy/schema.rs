@@ -17,11 +17,12 @@ pub(super) struct Vocabulary {
     pub(super) roles: Option<Vec<String>>,
 }
 
-/// An own fragment that was read: its text is kept in the fingerprint.
+/// An own fragment: the names it adds, and the rest of it.
+#[derive(Default)]
 struct Own {
-    fragment: SchemaFragment,
-    declares_role: bool,
     roles: Option<Vec<String>>,
+    resources: Vec<String>,
+    rest: Option<SchemaFragment>,
 }
 
 /// The schema for these names, with the fragment `own` (file name and text) added.
@@ -34,21 +35,19 @@ pub(super) fn vocabulary(
     purposes: &[String],
     own: Option<&(String, String)>,
 ) -> Result<Vocabulary, Vec<Diagnostic>> {
-    let own = own.map(|(file, text)| read_own(file, text).map(|own| (file, own))).transpose()?;
-    let declares_role = own.as_ref().is_some_and(|(_, own)| own.declares_role);
-    let text = built_in(classes, resources, purposes, declares_role);
-    let mut fragments = vec![fragment("built-in schema", &text)?];
-    let mut roles = None;
     let mut blame = "built-in schema";
-    if let Some((file, own)) = own {
-        fragments.push(own.fragment);
-        (roles, blame) = (own.roles, file);
+    let mut added = Own::default();
+    if let Some((file, text)) = own {
+        (blame, added) = (file, read_own(file, text)?);
     }
+    let resources: Vec<&str> = resources.iter().copied().chain(added.resources.iter().map(String::as_str)).collect();
+    let text = built_in(classes, &resources, purposes, added.roles.as_deref());
+    let fragments = [fragment("built-in schema", &text)?].into_iter().chain(added.rest);
     let schema = Schema::from_schema_fragments(fragments).map_err(|error| {
-        let help = "declare only `Role` and types of your own; the other types are built in";
+        let help = "declare only `Role`, `Resource` and types of your own; the other types are built in";
         vec![Diagnostic::of_file(blame, error.to_string(), help)]
     })?;
-    Ok(Vocabulary { schema, roles })
+    Ok(Vocabulary { schema, roles: added.roles })
 }
 
 fn fragment(file: &str, text: &str) -> Result<SchemaFragment, Vec<Diagnostic>> {
@@ -59,24 +58,35 @@ fn fragment(file: &str, text: &str) -> Result<SchemaFragment, Vec<Diagnostic>> {
 }
 
 fn read_own(file: &str, text: &str) -> Result<Own, Vec<Diagnostic>> {
-    let fragment = fragment(file, text)?;
-    let json = fragment.clone().to_json_value().map_err(|error| {
-        vec![Diagnostic::of_file(file, error.to_string(), "write the fragment in Cedar's schema syntax")]
-    })?;
-    let role = json.get("").and_then(|namespace| namespace.get("entityTypes")).and_then(|types| types.get("Role"));
-    let roles = role.and_then(|role| role.get("enum")).and_then(|names| names.as_array()).map(|names| {
+    let wrong = |what: String| {
+        let help = "write `entity Role enum [\"…\"];` or `entity Resource enum [\"…\"];`";
+        vec![Diagnostic::of_file(file, what, help)]
+    };
+    let mut json = fragment(file, text)?.to_json_value().map_err(|error| wrong(error.to_string()))?;
+    let types = json.pointer_mut("/").and_then(|namespace| namespace.get_mut("entityTypes"));
+    let Some(types) = types.and_then(|types| types.as_object_mut()) else {
+        return Ok(Own { rest: Some(fragment(file, text)?), ..Own::default() });
+    };
+    let mut names = |kind: &str| -> Result<Option<Vec<String>>, Vec<Diagnostic>> {
+        let Some(declared) = types.remove(kind) else { return Ok(None) };
+        let names = declared.get("enum").and_then(|names| names.as_array());
+        let Some(names) = names else { return Err(wrong(format!("`{kind}` is not a list of names"))) };
         let mut names: Vec<String> = names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
         names.sort_unstable();
-        names
-    });
-    Ok(Own { fragment, declares_role: role.is_some(), roles })
+        names.dedup();
+        Ok(Some(names))
+    };
+    let (roles, resources) = (names("Role")?, names("Resource")?.unwrap_or_default());
+    let rest = SchemaFragment::from_json_value(json).map_err(|error| wrong(error.to_string()))?;
+    Ok(Own { roles, resources, rest: Some(rest) })
 }
 
-/// The built-in schema as text, as `docs` and messages quote it.
-pub(super) fn built_in(classes: &ClassTable, resources: &[&str], purposes: &[String], without_role: bool) -> String {
+/// The built-in schema as text.
+fn built_in(classes: &ClassTable, resources: &[&str], purposes: &[String], roles: Option<&[String]>) -> String {
     let mut text = String::new();
-    if !without_role {
-        text.push_str("entity Role;\n");
+    match roles {
+        Some(roles) => enumeration(&mut text, "Role", roles.iter().map(String::as_str)),
+        None => text.push_str("entity Role;\n"),
     }
     let kinds = [Kind::Human, Kind::Service, Kind::Ai].map(Kind::as_str);
     let verbs = Action::ALL.map(Action::as_str);

@@ -15,8 +15,9 @@ const MAX_OFFSET: i32 = 14 * 60;
 pub struct Settings {
     /// The folder whose `*.cedar` files are the policies.
     pub dir: PathBuf,
-    /// A Cedar schema fragment that is added to the built-in one: it may declare `entity Role enum […]` (then a policy
-    /// that names another role is a mistake) and types of its own.
+    /// A Cedar schema fragment that is added to the built-in one. It may list `entity Role enum […]` (then a policy that
+    /// names another role is a mistake) and `entity Resource enum […]` (names that policies may use although no map in
+    /// use has them). Default: none; then roles are not checked.
     #[serde(default)]
     pub schema: Option<PathBuf>,
     /// `[[policy.purposes]]`: what `Fieldgate-Purpose` may say. Default: none.
