@@ -41,7 +41,14 @@ pub(super) fn rules(files: &[(String, String)], schema: Option<&Schema>) -> Resu
     for (file, text) in files {
         match text.parse::<PolicySet>() {
             Ok(set) => collect(file, text, &set, &mut written, &mut mistakes),
-            Err(errors) => mistakes.extend(mistake::syntax(file, text, &errors)),
+            Err(errors) => {
+                let before = mistakes.len();
+                piecewise(file, text, &mut written, &mut mistakes);
+                // Each statement reads well and the file does not: what is between them is wrong.
+                if mistakes.len() == before {
+                    mistakes.extend(mistake::syntax(file, text, &errors));
+                }
+            }
         }
     }
     let rules = name(&written, &mut mistakes);
@@ -58,6 +65,43 @@ pub(super) fn rules(files: &[(String, String)], schema: Option<&Schema>) -> Resu
     mistakes.sort_by(|a, b| (&a.file, a.position).cmp(&(&b.file, b.position)));
     mistakes.dedup();
     Err(mistakes)
+}
+
+/// Reads the statements of a file one by one, so that a syntax error in one does not hide the mistakes of the others.
+fn piecewise<'a>(file: &'a str, text: &'a str, written: &mut Vec<Written<'a>>, mistakes: &mut Vec<Diagnostic>) {
+    for (start, end) in statements(text) {
+        let Some(statement) = text.get(start..end) else { continue };
+        // Blanks in place of what is before keep the offsets those of the file.
+        match format!("{:start$}{statement}", "").parse::<PolicySet>() {
+            Ok(set) => collect(file, text, &set, written, mistakes),
+            Err(errors) => mistakes.extend(mistake::syntax(file, text, &errors)),
+        }
+    }
+}
+
+/// The ranges of the statements of a policy text: each to its `;` outside strings and comments.
+fn statements(text: &str) -> Vec<(usize, usize)> {
+    let mut ranges = Vec::new();
+    let (mut start, mut in_string, mut in_comment, mut escaped) = (0, false, false, false);
+    let mut before = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\n' => in_comment = false,
+            _ if in_comment => {}
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'/' if !in_string && before == b'/' => in_comment = true,
+            b';' if !in_string => {
+                ranges.push((start, at + 1));
+                start = at + 1;
+            }
+            _ => {}
+        }
+        before = byte;
+    }
+    ranges.push((start, text.len()));
+    ranges
 }
 
 fn collect<'a>(
@@ -138,5 +182,65 @@ fn check(written: &[Written<'_>], schema: &Schema, mistakes: &mut Vec<Diagnostic
     mistakes.extend(suspects);
     if !result.validation_passed() && mistakes.len() == before {
         mistakes.push(Diagnostic::of_file("policies", result.to_string(), "make the policies fit the schema"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shipped::load;
+
+    #[test]
+    fn tmp() {
+        let a = r#"@id("a") permit (principal in Role::"agnet", action == Action::"read", resource == Resource::"costumer");
+@id("b") permit (principal, action == Action::"reveal", resource in [Class::"email", Class::"emial"]);
+@id("c") permit (principal, action == Action::"raed", resource);
+@id("d") permit (principal, action, resource) when { context.purpose == Purpose::"fraud_investigation" };
+@id("e") permit (principal, action, resource) when { context has purpose && context.purpose == Purpose::"fruad" };
+@id("f") permit (principal, action == Action::"reveal", resource == Resource::"customer");
+permit (principal, action, resource);
+@id("a") permit (principal, action, resource);
+@id("g h") permit (principal, action, resource);
+@id("i") permit (principal == ?principal, action, resource);
+@id("j") permit (principal, action, resource) when { context.tme.hour > 3 };
+@id("k") permit (principal, action, resource) when { context.case == "yes" };
+@id("l") permit (principal in Roel::"agent", action, resource);
+@id("m") permit (principal, action == Action::"reveal", resource) when { [Class::"email", Class::"fone"].contains(resource) };
+@id("n") permit (principal, action, resource) when { principal.kind == "ai" };
+@id("o") permit (principal, action in [Action::"read", Action::"mask"], resource) when { resource in [Class::"email"] };
+@id("p") permit (principal, action, resource) when { principal.getTag("x") == "ai" };
+@id("q") permit (principal, action, resource) when { context.network.isInRange(ip("10.0.0.0/99")) };
+"#;
+        let b = "// a ; \"\n@id(\"w\") permit (principal in Role::\"x;y\", action, resource);@id(\"x\")\npermit (principal, action, resource)\n@id(\"y\") permit (principal, actoin, resource);\n";
+        let schema = "entity Role enum [\"agent\"];\n";
+        for d in load(&[("a.cedar", a), ("b.cedar", b)], Some(schema)).unwrap_err() {
+            println!("{d}\n");
+        }
+        println!("=====");
+        for s in [
+            "entity Role enum [\"agent\"]\nentity X",
+            "entity Principal;",
+            "entity Role;",
+            "entity Foo in [Bar];",
+            "type X = { a: Lng };\nentity Role enum [\"a\"];",
+            "namespace N { entity A; }",
+        ] {
+            match load(&[("a.cedar", "@id(\"a\") permit (principal, action, resource) when {")], Some(s)) {
+                Err(e) => {
+                    for d in e {
+                        println!("{d}\n");
+                    }
+                }
+                Ok(_) => println!("{s}: ok"),
+            }
+            match load(&[("a.cedar", "@id(\"a\") permit (principal, action, resource);")], Some(s)) {
+                Err(e) => {
+                    for d in e {
+                        println!("{d}\n");
+                    }
+                }
+                Ok(_) => println!("{s}: ok"),
+            }
+        }
+        panic!();
     }
 }

@@ -54,6 +54,22 @@ pub(super) fn suspect(file: &str, text: &str, start: usize, warning: &Validation
     Diagnostic::at(file, text, at, plain(&detailed.message), help)
 }
 
+/// A mistake that comes without a place: the first type it names that stands in the text.
+pub(super) fn named(file: &str, text: &str, message: &str, help: &str) -> Diagnostic {
+    let ident = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let types =
+        message.split(|letter| !ident(letter)).filter(|word| word.starts_with(|c: char| c.is_ascii_uppercase()));
+    let whole = |(at, word): &(usize, &str)| {
+        let before = text.get(..*at).and_then(|before| before.chars().next_back());
+        let after = text.get(at + word.len()..).and_then(|after| after.chars().next());
+        ![before, after].into_iter().flatten().any(ident)
+    };
+    match types.flat_map(|word| text.match_indices(word)).find(whole) {
+        Some((at, _)) => Diagnostic::at(file, text, at, message, help),
+        None => Diagnostic::of_file(file, message, help),
+    }
+}
+
 fn place(file: &str, text: &str, error: &DetailedError, help: &str) -> Diagnostic {
     let what = plain(&error.message);
     let help = error.help.as_deref().filter(|_| help.is_empty()).unwrap_or(help);

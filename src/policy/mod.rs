@@ -13,6 +13,8 @@ mod permit;
 mod schema;
 mod seat;
 mod settings;
+#[cfg(test)]
+mod shipped;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -45,7 +45,8 @@ pub(super) fn vocabulary(
     let fragments = [fragment("built-in schema", &text)?].into_iter().chain(added.rest);
     let schema = Schema::from_schema_fragments(fragments).map_err(|error| {
         let help = "declare only `Role`, `Resource` and types of your own; the other types are built in";
-        vec![Diagnostic::of_file(blame, error.to_string(), help)]
+        let text = own.map_or("", |(_, text)| text);
+        vec![mistake::named(blame, text, &error.to_string(), help)]
     })?;
     Ok(Vocabulary { schema, roles: added.roles })
 }
