@@ -36,7 +36,8 @@ impl Detector {
     pub fn scan(&self, text: &str, findings: &mut Vec<Finding>) {
         findings.clear();
         let mut start = 0;
-        for word in text.split_inclusive(|c: char| c.is_whitespace() || matches!(c, '"' | ',' | '<' | '>' | ';' | '/')) {
+        for word in text.split_inclusive(|c: char| c.is_whitespace() || matches!(c, '"' | ',' | '<' | '>' | ';' | '/'))
+        {
             let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
             if bare.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.')) {
                 findings.push(Finding { start, end: start + bare.len(), entity: Entity::Email, score: 90 });
