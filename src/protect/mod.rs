@@ -34,22 +34,44 @@ impl Protector {
     }
 
     /// What `leaf` of `class` looks like at `view`; appends text to `out`, which the caller has emptied.
-    pub fn leaf(&self, _class: &Class, view: View, _leaf: Leaf<'_>, out: &mut String) -> Shown {
-        if view == View::Reveal {
-            return Shown::Kept;
+    pub fn leaf(&self, class: &Class, view: View, leaf: Leaf<'_>, out: &mut String) -> Shown {
+        match leaf {
+            _ if view == View::Reveal => Shown::Kept,
+            Leaf::Null | Leaf::Text("") => Shown::Kept,
+            Leaf::Text(text) => {
+                self.span(class, view, text, out);
+                Shown::Text
+            }
+            Leaf::Number(_) => Shown::Zero,
+            Leaf::Bool(_) => Shown::False,
         }
-        out.push('•');
-        Shown::Text
     }
 
     /// What a finding in free text looks like at `view`; appends to `out`.
-    pub fn span(&self, _class: &Class, view: View, text: &str, out: &mut String) {
-        out.push_str(if view == View::Reveal { text } else { "•" });
+    pub fn span(&self, class: &Class, view: View, text: &str, out: &mut String) {
+        match view {
+            View::Reveal => out.push_str(text),
+            View::Mask => out.push_str("•••"),
+            View::Pseudonym => out.push_str("⟦fg:p⟧"),
+            View::Redact => out.push_str(&redacted_text(class)),
+        }
     }
+}
+
+/// What redacted text of `class` looks like.
+#[must_use]
+pub fn redacted_text(class: &Class) -> String {
+    format!("[{} •••]", class.name)
 }
 
 /// Whether `text` is a stand-in that a client may be writing back: it carries U+2022 or the bracket `⟦fg:`.
 #[must_use]
 pub fn is_stand_in(text: &str) -> bool {
     text.contains('•') || text.contains("⟦fg:")
+}
+
+/// Whether `leaf` is a stand-in.
+#[must_use]
+pub fn is_stand_in_leaf(leaf: Leaf<'_>) -> bool {
+    matches!(leaf, Leaf::Text(text) if is_stand_in(text))
 }
