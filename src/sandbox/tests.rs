@@ -1,0 +1,1 @@
+//! The sample API through real TLS connections.
