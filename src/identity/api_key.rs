@@ -136,3 +136,96 @@ fn parse_tag(hash: &str) -> Option<[u8; 32]> {
 const HASH_PREFIX: &str = "hmac-sha256:";
 const SECRET_BYTES: usize = 32;
 const MAX_ID_BYTES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::identity::tests::{NOW, build, mac, mistakes};
+
+    const DESK: &str = "[[principal]]\nid='anna'\nroles=['agent']\n";
+
+    fn made(id: &str) -> (NewApiKey, String) {
+        let made = new_api_key(&mac(), id).unwrap();
+        let table = format!("[[identity.api_key]]\nid='{id}'\nhash='{}'\nprincipal='anna'\n", made.hash);
+        (made, table)
+    }
+
+    #[test]
+    fn a_new_key_works_in_both_headers_and_is_always_the_same_principal() {
+        for id in ["desk-7", "a_b_c", "x.Y", &"i".repeat(64)] {
+            let (made, table) = made(id);
+            let identity = build(&format!("{table}{DESK}"));
+            let first = identity.of(&[("fieldgate-key", made.key.expose())]).unwrap();
+            let second = identity.of(&[("authorization", &format!("Bearer {}", made.key.expose()))]).unwrap();
+            assert!(Arc::ptr_eq(&first, &second));
+            assert_eq!((&*first.id, &*first.roles[0]), ("anna", "agent"));
+            assert_eq!(first.via, crate::model::Via::ApiKey(id.into()));
+        }
+    }
+
+    #[test]
+    fn ids_that_cannot_stand_in_a_key_are_refused() {
+        for id in ["", "a b", "ä", "a/b", &"i".repeat(65)] {
+            assert_eq!(new_api_key(&mac(), id).unwrap_err(), IdError::Id, "{id}");
+        }
+    }
+
+    #[test]
+    fn unknown_id_and_wrong_secret_look_alike() {
+        let (made, table) = made("desk-7");
+        let identity = build(&format!("{table}{DESK}"));
+        let key = made.key.expose();
+        let secret = key.rsplit_once('_').unwrap().1;
+        let zeros = "0".repeat(64);
+        for wrong in [
+            format!("fg_desk-8_{secret}"),
+            format!("fg_desk-7_{zeros}"),
+            format!("fg_desk-7_{}", secret.to_uppercase()),
+            format!("fg_desk-7_{secret}0"),
+            format!("fg_unknown_{zeros}"),
+            format!("fg_desk-7_{}", made.hash.rsplit_once(':').unwrap().1),
+            "fg_desk-7_".to_owned(),
+        ] {
+            assert_eq!(identity.of(&[("fieldgate-key", &wrong)]), Err(IdentityError::ApiKey), "{wrong}");
+        }
+        for odd in ["fg_", "fg_desk", "desk-7", key.trim_start_matches("fg_")] {
+            assert_eq!(identity.of(&[("fieldgate-key", odd)]), Err(IdentityError::Malformed), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_key_ends_when_it_says() {
+        let (made, table) = made("desk-7");
+        let now = |text: &str| {
+            let identity = build(&format!("{table}expires={text}\n{DESK}"));
+            identity.of(&[("fieldgate-key", made.key.expose())]).map(|principal| principal.expires.is_some())
+        };
+        assert_eq!(NOW.to_string(), "2026-11-24T09:14:02.000000Z");
+        assert_eq!(now("2026-11-24"), Ok(true), "a date counts until its end");
+        assert_eq!(now("'2026-11-24T09:14:03Z'"), Ok(true));
+        assert_eq!(now("2026-11-24T09:14:02Z"), Err(IdentityError::ApiKeyExpired));
+        assert_eq!(now("'2026-11-23'"), Err(IdentityError::ApiKeyExpired));
+    }
+
+    #[test]
+    fn a_remembered_key_still_needs_its_secret() {
+        let (made, table) = made("desk-7");
+        let identity = build(&format!("{table}{DESK}"));
+        identity.of(&[("fieldgate-key", made.key.expose())]).unwrap();
+        let wrong = format!("fg_desk-7_{}", "0".repeat(64));
+        assert_eq!(identity.of(&[("fieldgate-key", &wrong)]), Err(IdentityError::ApiKey));
+    }
+
+    #[test]
+    fn mistakes_are_named_by_their_keys() {
+        let (_, table) = made("desk-7");
+        assert_eq!(mistakes(&table), ["identity.api_key.0.principal"]);
+        assert_eq!(mistakes(&format!("{table}{table}{DESK}")), ["identity.api_key.1.id"]);
+        let bad = "[[identity.api_key]]\nid='a b'\nhash='fg_a_b'\nprincipal='anna'\n";
+        assert_eq!(mistakes(&format!("{bad}{DESK}")), ["identity.api_key.0.id", "identity.api_key.0.hash"]);
+        let lone = "[[principal]]\nid='anna'\nkind='ai'\n";
+        assert_eq!(mistakes(&format!("{table}{lone}")), ["identity.api_key.0.principal"]);
+    }
+}

@@ -17,8 +17,8 @@ impl CertificateRule {
         if ids.any(|other| other != id) {
             return Err(IdentityError::CertificateNames);
         }
-        // Valid when the connection began; a connection may outlive its certificate.
-        if now > Timestamp::from_seconds(certificate.not_after) {
+        // It was valid when the connection began; a connection may outlive its certificate.
+        if now >= end(certificate) {
             return Err(IdentityError::CertificateExpired);
         }
         Ok(id)
@@ -29,6 +29,11 @@ impl CertificateRule {
         let id = format!("{}{rest}", self.id_prefix);
         (!rest.is_empty() && is_id(&id)).then_some(id)
     }
+}
+
+/// The first instant that is too late: `notAfter` is the last valid second (RFC 5280 §4.1.2.5).
+pub(super) fn end(certificate: &ClientCertificate) -> Timestamp {
+    Timestamp::from_seconds(certificate.not_after).plus_seconds(1)
 }
 
 #[cfg(test)]

@@ -213,3 +213,146 @@ const MAX_EXPONENT_BYTES: usize = 8;
 const FIELD_BYTES: usize = 32;
 /// SEC 1 §2.3.3.
 const UNCOMPRESSED: u8 = 4;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::identity::tests::{FORGE, ISSUER, OTHER, build, claims, with_issuer};
+
+    const ALL: [Algorithm; 4] = [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa];
+
+    fn count(keys: &Value) -> Result<usize, JwksError> {
+        KeySet::parse(json!({ "keys": keys }).to_string().as_bytes(), &ALL).map(|set| set.len())
+    }
+
+    fn rsa_with(name: &str, value: Value) -> Value {
+        let mut key = FORGE.jwks["keys"][0].clone();
+        key[name] = value;
+        key
+    }
+
+    #[test]
+    fn keys_that_cannot_verify_are_passed_over() {
+        let good = FORGE.jwks["keys"][2].clone();
+        for useless in [
+            json!({"kty": "unknown"}),
+            json!({}),
+            json!(7),
+            rsa_with("use", json!("enc")),
+            rsa_with("key_ops", json!(["encrypt"])),
+            rsa_with("alg", json!("RS512")),
+            rsa_with("alg", json!("HS256")),
+            rsa_with("alg", json!("none")),
+            rsa_with("n", json!("AQAB")),
+            rsa_with("n", json!("!")),
+            rsa_with("e", json!("AAAA")),
+            rsa_with("kty", json!("EC")),
+            json!({"kty": "EC", "crv": "P-384", "x": "AAAA", "y": "AAAA"}),
+            json!({"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA"}),
+            json!({"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}),
+            json!({"kty": "OKP", "crv": "X25519", "x": good["x"]}),
+        ] {
+            assert_eq!(count(&json!([useless])), Err(JwksError::NoUsableKey), "{useless}");
+            assert_eq!(count(&json!([useless, good])), Ok(1), "{useless}");
+        }
+        assert_eq!(count(&FORGE.jwks["keys"]), Ok(3));
+    }
+
+    #[test]
+    fn rsa_keys_have_a_range_of_sizes() {
+        let modulus = |bytes: usize| rsa_with("n", json!(BASE64_URL_SAFE_NO_PAD.encode(vec![0xff; bytes])));
+        assert_eq!(count(&json!([modulus(255)])), Err(JwksError::NoUsableKey));
+        assert_eq!(count(&json!([modulus(256)])), Ok(1));
+        assert_eq!(count(&json!([modulus(1024)])), Ok(1));
+        assert_eq!(count(&json!([modulus(1025)])), Err(JwksError::NoUsableKey));
+    }
+
+    #[test]
+    fn documents_that_are_not_sets_of_public_keys_are_refused() {
+        let parse = |text: &str| KeySet::parse(text.as_bytes(), &ALL).err();
+        for text in ["", "{}", "[]", "null", "{\"keys\":{}}", "<html>", "{\"keys\":[]"] {
+            assert_eq!(parse(text), Some(JwksError::NotASet), "{text}");
+        }
+        assert_eq!(parse("{\"keys\":[]}"), Some(JwksError::NoUsableKey));
+        let good = FORGE.jwks["keys"][2].clone();
+        assert_eq!(count(&json!([good, {"kty": "oct", "k": "AAAA"}])), Err(JwksError::Private));
+        assert_eq!(count(&json!([rsa_with("d", json!("AAAA"))])), Err(JwksError::Private));
+    }
+
+    #[test]
+    fn a_document_has_limits() {
+        let many = |count: usize| vec![FORGE.jwks["keys"][2].clone(); count];
+        assert_eq!(count(&json!(many(MAX_KEYS))), Ok(1), "equal keys count once");
+        assert_eq!(count(&json!(many(MAX_KEYS + 1))), Err(JwksError::TooLarge));
+        let text = FORGE.jwks.to_string();
+        let padded = |bytes: usize| {
+            KeySet::parse(format!("{text}{}", " ".repeat(bytes - text.len())).as_bytes(), &ALL).map(|set| set.len())
+        };
+        assert_eq!(padded(MAX_DOCUMENT_BYTES), Ok(3));
+        assert_eq!(padded(MAX_DOCUMENT_BYTES + 1), Err(JwksError::TooLarge));
+    }
+
+    #[test]
+    fn a_bad_document_keeps_the_keys_that_were_there() {
+        let identity = with_issuer("");
+        for bad in ["", "{}", "{\"keys\":[]}"] {
+            assert!(identity.install_keys(ISSUER, bad.as_bytes()).is_err());
+        }
+        assert!(identity.of_token(&FORGE.usual(json!({}))).is_ok());
+        let stranger = identity.install_keys("https://evil.example/", OTHER.jwks.to_string().as_bytes());
+        assert_eq!(stranger, Err(JwksError::UnknownIssuer));
+    }
+
+    #[test]
+    fn tokens_of_a_key_that_went_are_forgotten_and_others_stay() {
+        let identity = with_issuer("");
+        let (ed, ec) = (FORGE.usual(json!({})), FORGE.token(json!({"alg": "ES256", "kid": "ec"}), &claims(json!({}))));
+        let before = identity.of_token(&ec).unwrap();
+        identity.of_token(&ed).unwrap();
+        let mut keys = FORGE.jwks.clone();
+        assert_eq!(identity.install_keys(ISSUER, keys.to_string().as_bytes()), Ok(3));
+        assert!(std::sync::Arc::ptr_eq(&before, &identity.of_token(&ec).unwrap()), "the same keys change nothing");
+        keys["keys"].as_array_mut().unwrap().pop();
+        assert_eq!(identity.install_keys(ISSUER, keys.to_string().as_bytes()), Ok(2));
+        assert_eq!(identity.of_token(&ed), Err(IdentityError::Key));
+        assert!(identity.of_token(&ec).is_ok());
+    }
+
+    #[test]
+    fn keys_of_a_url_are_wanted_until_they_come_and_are_inherited() {
+        let text =
+            format!("[[identity.jwt]]\nissuer='{ISSUER}'\naudience=['fieldgate']\njwks_url='https://id.example/k'\n");
+        let (identity, next) = (build(&text), build(&text));
+        let token = FORGE.usual(json!({}));
+        assert!(!identity.keys_wanted());
+        assert_eq!(identity.of_token(&token), Err(IdentityError::KeysUnavailable));
+        assert!(identity.keys_wanted());
+        assert_eq!(identity.key_sources()[0].url, "https://id.example/k");
+        identity.install_keys(ISSUER, FORGE.jwks.to_string().as_bytes()).unwrap();
+        assert!(!identity.keys_wanted() && identity.of_token(&token).is_ok());
+        let rotated = FORGE.token(json!({"alg": "ES256", "kid": "new"}), &claims(json!({})));
+        assert_eq!(identity.of_token(&rotated), Err(IdentityError::Key));
+        assert!(identity.keys_wanted());
+        next.inherit_keys(&identity);
+        assert!(next.of_token(&token).is_ok());
+        let moved = build(&text.replace("/k'", "/other'"));
+        moved.inherit_keys(&identity);
+        assert_eq!(moved.of_token(&token), Err(IdentityError::KeysUnavailable), "keys of another place are not ours");
+    }
+
+    #[test]
+    fn a_token_without_a_key_id_is_refused_when_two_keys_fit() {
+        let identity = with_issuer("");
+        let mut keys = FORGE.jwks.clone();
+        let mut second = OTHER.jwks["keys"][2].clone();
+        second["kid"] = json!("ed-2");
+        keys["keys"].as_array_mut().unwrap().push(second);
+        identity.install_keys(ISSUER, keys.to_string().as_bytes()).unwrap();
+        let nameless = FORGE.token(json!({"alg": "EdDSA"}), &claims(json!({})));
+        assert_eq!(identity.of_token(&nameless), Err(IdentityError::Key));
+        let second = OTHER.token(json!({"alg": "EdDSA", "kid": "ed-2"}), &claims(json!({})));
+        assert!(identity.of_token(&second).is_ok());
+    }
+}

@@ -11,8 +11,6 @@ mod moment;
 mod principal;
 mod remembered;
 mod settings;
-#[cfg(test)]
-mod tests;
 mod token;
 
 use std::{fmt, path::Path, sync::Arc};
@@ -176,8 +174,7 @@ impl Identity {
         let name = certificate.sha256.get(..CERTIFICATE_NAME_DIGITS).unwrap_or(&certificate.sha256);
         let mut proven = Proven::bare(id.into(), Via::Certificate(name.into()));
         proven.listed_only = rule.listed_only;
-        // `notAfter` is the last valid second (RFC 5280 §4.1.2.5).
-        proven.expires = Some(Timestamp::from_seconds(certificate.not_after).plus_seconds(1));
+        proven.expires = Some(certificate::end(certificate));
         self.keep(print, proven, asked, now)
     }
 
@@ -265,3 +262,9 @@ fn fingerprint(method: &str, credential: &str, asked: Option<&str>) -> Fingerpri
 
 /// Hex digits of a certificate's hash that name it in records.
 const CERTIFICATE_NAME_DIGITS: usize = 16;
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+mod promises;

@@ -240,3 +240,191 @@ fn plain(proven: Proven) -> Principal {
 
 const MAX_ID_BYTES: usize = 256;
 const ANYBODY: &str = "*";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::identity::{
+        Identity,
+        tests::{FORGE, NOW, build, mac, mistakes, with_issuer},
+    };
+
+    const PEOPLE: &str = "
+        [[principal]]
+        id='anna'
+        roles=['supervisor']
+        team='blue'
+        attributes={desk='7'}
+        training=[{course='gdpr', valid_until='2026-11-23'}, {course='pci', valid_until=2026-11-24}]
+        [[principal]]
+        id='ben'
+        kind='human'
+        [[principal]]
+        id='gone'
+        disabled=true
+        [[principal]]
+        id='bot'
+        kind='ai'
+        roles=['ai_assistant']
+        on_behalf_of='anna'
+        [[principal]]
+        id='copilot'
+        kind='ai'
+        may_act_for=['ben', 'gone']
+        [[principal]]
+        id='pilot'
+        kind='ai'
+        may_act_for=['*']
+        [[principal]]
+        id='orphan'
+        kind='ai'
+        [[principal]]
+        id='ghost'
+        kind='ai'
+        on_behalf_of='gone'
+        [[principal]]
+        id='batch'
+        kind='service'
+    ";
+
+    fn who(claims: serde_json::Value) -> Result<Arc<Principal>, IdentityError> {
+        with_issuer(PEOPLE).of_token(&FORGE.usual(claims))
+    }
+
+    fn for_whom(principal: &Principal) -> Option<&str> {
+        Some(&*principal.on_behalf_of.as_ref()?.id)
+    }
+
+    fn asking(id: &str, human: &str) -> Result<String, IdentityError> {
+        let made = crate::identity::new_api_key(&mac(), "k").unwrap();
+        let table = format!("[[identity.api_key]]\nid='k'\nhash='{}'\nprincipal='{id}'\n", made.hash);
+        let of = build(&format!("{table}{PEOPLE}"))
+            .of(&[("fieldgate-key", made.key.expose()), ("fieldgate-on-behalf-of", human)]);
+        of.map(|principal| for_whom(&principal).unwrap_or("nobody").to_owned())
+    }
+
+    #[test]
+    fn token_and_entry_add_up() {
+        let anna = who(json!({"roles": ["agent", "agent"], "team": "red",
+            "training": ["gdpr", "first-aid", {"course": "law", "valid_until": NOW.seconds() + 1}, {"course": "bad", "valid_until": "?"}]}))
+        .unwrap();
+        assert_eq!(anna.roles.iter().map(|role| &**role).collect::<Vec<_>>(), ["agent", "supervisor"]);
+        assert_eq!(
+            (anna.team.as_deref(), anna.attributes["desk"].as_str(), anna.kind),
+            (Some("blue"), "7", Kind::Human)
+        );
+        let mut courses: Vec<_> = anna.valid_courses(NOW).collect();
+        courses.sort_unstable();
+        assert_eq!(courses, ["first-aid", "law", "pci"], "the entry's `gdpr` ended and replaces the token's");
+    }
+
+    #[test]
+    fn an_agent_has_its_fixed_human_and_no_other() {
+        let bot = who(json!({"sub": "bot"})).unwrap();
+        assert_eq!((bot.kind, for_whom(&bot)), (Kind::Ai, Some("anna")));
+        assert_eq!(&*bot.on_behalf_of.as_ref().unwrap().roles[0], "supervisor");
+        assert_eq!(who(json!({"sub": "bot", "on_behalf_of": "ben"})), Err(IdentityError::WrongHuman));
+        assert_eq!(asking("bot", "anna").as_deref(), Ok("anna"));
+        assert_eq!(asking("bot", "ben"), Err(IdentityError::WrongHuman));
+    }
+
+    #[test]
+    fn an_agent_without_a_human_is_refused() {
+        for claims in [json!({"sub": "orphan"}), json!({"sub": "new", "kind": "ai"}), json!({"sub": "copilot"})] {
+            assert_eq!(who(claims.clone()), Err(IdentityError::NoHuman), "{claims}");
+        }
+        assert_eq!(who(json!({"kind": "ai"})), Err(IdentityError::NoHuman), "an entry makes no human of an agent");
+        assert_eq!(who(json!({"kind": "robot"})), Err(IdentityError::Claims));
+    }
+
+    #[test]
+    fn the_header_names_a_human_only_where_the_entry_allows_it() {
+        assert_eq!(asking("copilot", "ben").as_deref(), Ok("ben"));
+        assert_eq!(asking("pilot", "anna").as_deref(), Ok("anna"));
+        assert_eq!(asking("copilot", "anna"), Err(IdentityError::WrongHuman), "not on the list");
+        assert_eq!(asking("copilot", "gone"), Err(IdentityError::Disabled));
+        for nobody in ["nobody", "", "*", "batch", "bot", "pilot"] {
+            assert_eq!(asking("pilot", nobody), Err(IdentityError::WrongHuman), "{nobody}");
+        }
+        for caller in ["anna", "batch"] {
+            assert_eq!(asking(caller, "ben"), Err(IdentityError::WrongHuman), "{caller} is no agent");
+        }
+    }
+
+    #[test]
+    fn a_token_names_the_human_by_id_or_with_claims() {
+        let by_id = who(json!({"sub": "orphan", "on_behalf_of": "ben"})).unwrap();
+        assert_eq!(for_whom(&by_id), Some("ben"));
+        let human = json!({"sub": "carla", "roles": ["agent"]});
+        let whole = who(json!({"sub": "orphan", "on_behalf_of": human})).unwrap();
+        assert_eq!(&*whole.on_behalf_of.as_ref().unwrap().roles[0], "agent");
+        for wrong in [json!("nobody"), json!("batch"), json!("orphan"), json!({"sub": "x", "kind": "service"})] {
+            let refused = who(json!({"sub": "orphan", "on_behalf_of": wrong}));
+            assert_eq!(refused, Err(IdentityError::WrongHuman), "{wrong}");
+        }
+        for wrong in [json!(7), json!(["anna"]), json!({}), json!("")] {
+            let refused = who(json!({"sub": "orphan", "on_behalf_of": wrong}));
+            assert_eq!(refused, Err(IdentityError::Claims), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_actor_of_a_delegated_token_calls_for_its_subject() {
+        let agent = who(json!({"sub": "dora", "roles": ["agent"], "act": {"sub": "helper", "act": {"sub": "older"}}}));
+        let agent = agent.unwrap();
+        assert_eq!((&*agent.id, agent.kind, for_whom(&agent)), ("helper", Kind::Ai, Some("dora")));
+        assert!(agent.roles.is_empty() && agent.on_behalf_of.as_ref().unwrap().roles.len() == 1);
+        let fixed = who(json!({"sub": "dora", "act": {"sub": "bot"}}));
+        assert_eq!(fixed, Err(IdentityError::WrongHuman), "its entry names another human");
+        for act in [json!({}), json!("helper"), json!([]), json!({"sub": 7})] {
+            assert_eq!(who(json!({ "act": act })), Err(IdentityError::Claims), "{act}");
+        }
+        let elsewhere = who(json!({"act": {"sub": "helper", "iss": "https://other.example/"}}));
+        assert_eq!(elsewhere, Err(IdentityError::Issuer));
+    }
+
+    #[test]
+    fn who_is_disabled_is_refused_in_every_part() {
+        assert_eq!(who(json!({"sub": "gone"})), Err(IdentityError::Disabled));
+        assert_eq!(who(json!({"sub": "ghost"})), Err(IdentityError::Disabled));
+        assert_eq!(who(json!({"sub": "gone", "act": {"sub": "helper"}})), Err(IdentityError::Disabled));
+        assert_eq!(who(json!({"sub": "anna", "act": {"sub": "gone"}})), Err(IdentityError::Disabled));
+        assert_eq!(who(json!({"sub": "orphan", "on_behalf_of": {"sub": "gone"}})), Err(IdentityError::Disabled));
+    }
+
+    #[test]
+    fn who_is_not_listed_is_refused_where_an_entry_is_needed() {
+        let identity = with_issuer(&format!("listed_only=true\n{PEOPLE}"));
+        assert!(identity.of_token(&FORGE.usual(json!({}))).is_ok());
+        assert_eq!(identity.of_token(&FORGE.usual(json!({"sub": "new"}))), Err(IdentityError::NotListed));
+    }
+
+    #[test]
+    fn ids_have_a_length_limit_and_no_control_characters() {
+        let of = |id: &str| who(json!({ "sub": id })).map(|principal| principal.id.len());
+        assert_eq!(of(&"x".repeat(256)), Ok(256));
+        for wrong in ["", &"x".repeat(257), "a\nb", "a\0b", "a\u{85}b"] {
+            assert_eq!(of(wrong), Err(IdentityError::Claims), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_configured_can_be_looked_up() {
+        let identity: Identity = build(PEOPLE);
+        let bot = identity.configured("bot").unwrap();
+        assert_eq!((for_whom(bot), &bot.via), (Some("anna"), &Via::Configured));
+        assert!(identity.configured("gone").is_none() && identity.configured("nobody").is_none());
+    }
+
+    #[test]
+    fn mistakes_are_named_by_their_keys() {
+        let one = |more: &str| mistakes(&format!("[[principal]]\nid='x'\n{more}"));
+        assert_eq!(one("[[principal]]\nid='x'"), ["principal.1.id"]);
+        assert_eq!(one("[[principal]]\nid=''"), ["principal.1.id"]);
+        assert_eq!(one("on_behalf_of='x'"), ["principal.0.on_behalf_of"]);
+        assert_eq!(one("[[principal]]\nid='y'\nkind='ai'\non_behalf_of='z'"), ["principal.1.on_behalf_of"]);
+        assert_eq!(one("[[principal]]\nid='y'\nkind='ai'\nmay_act_for=['x', 'y']"), ["principal.1.may_act_for"]);
+    }
+}

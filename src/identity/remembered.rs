@@ -89,3 +89,61 @@ impl Shard {
 }
 
 const SHARDS: usize = 16;
+
+#[cfg(test)]
+impl Remembered {
+    /// How many are kept.
+    pub(super) fn len(&self) -> usize {
+        let count = |shard: &Mutex<Shard>| {
+            let shard = shard.lock().unwrap();
+            shard.young.len() + shard.old.len()
+        };
+        self.shards.iter().map(count).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::tests::{FORGE, with_issuer};
+
+    fn proof(until: i64, keys: Option<(usize, u64)>) -> Proof {
+        let principal = with_issuer("").of_token(&FORGE.usual(serde_json::json!({}))).unwrap();
+        Proof { principal: Arc::new((*principal).clone()), until: Timestamp::from_seconds(until), keys, bound_to: None }
+    }
+
+    const NOW: Timestamp = Timestamp::from_seconds(0);
+
+    #[test]
+    fn the_first_of_two_workers_gives_the_principal_to_both() {
+        let remembered = Remembered::new(64);
+        let (first, second) = (proof(9, None), proof(9, None));
+        let kept = remembered.keep([1; 32], first.clone(), NOW);
+        assert!(Arc::ptr_eq(&kept, &first.principal));
+        assert!(Arc::ptr_eq(&remembered.keep([1; 32], second, NOW), &first.principal));
+        let newer = proof(9, Some((0, 1)));
+        assert!(
+            Arc::ptr_eq(&remembered.keep([1; 32], newer.clone(), NOW), &newer.principal),
+            "other keys, other proof"
+        );
+    }
+
+    #[test]
+    fn what_is_used_stays_and_what_is_not_goes() {
+        let remembered = Remembered::new(SHARDS * 2 * 4);
+        let print = |n: u8| {
+            let mut print = [0; 32];
+            print[1] = n;
+            print
+        };
+        let one = proof(9, None);
+        for n in 0..100 {
+            remembered.keep(print(n), one.clone(), NOW);
+            assert!(remembered.get(&print(0), NOW).is_some(), "used at every step");
+            assert!(remembered.len() <= 8);
+        }
+        assert!(remembered.get(&print(1), NOW).is_none());
+        assert!(remembered.get(&print(99), NOW).is_some());
+        assert!(remembered.get(&print(99), Timestamp::from_seconds(9)).is_none());
+    }
+}

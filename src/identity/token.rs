@@ -185,3 +185,181 @@ fn bound_to(claims: &Map<String, Value>) -> Result<Option<Arc<str>>, IdentityErr
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(print).map_err(|_| IdentityError::Bound)?;
     Ok(Some(crypto::hex(&bytes).into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::identity::{
+        credential::MAX_CREDENTIAL_BYTES,
+        tests::{FORGE, NOW, OTHER, claims, message, peer_with, with_issuer},
+    };
+
+    #[test]
+    fn each_algorithm_is_accepted_with_a_key_of_its_type() {
+        let identity = with_issuer("");
+        for (alg, kid) in [("RS256", "rsa"), ("PS256", "rsa"), ("ES256", "ec"), ("EdDSA", "ed"), ("Ed25519", "ed")] {
+            for typ in ["JWT", "at+jwt", "application/at+JWT"] {
+                let token = FORGE.token(json!({"alg": alg, "kid": kid, "typ": typ}), &claims(json!({})));
+                assert_eq!(&*identity.of_token(&token).unwrap().id, "anna", "{alg} {typ}");
+            }
+            let forged = OTHER.token(json!({"alg": alg, "kid": kid}), &claims(json!({})));
+            assert_eq!(identity.of_token(&forged), Err(IdentityError::Signature), "{alg} of another key");
+        }
+    }
+
+    #[test]
+    fn an_issuer_has_its_own_list_of_algorithms() {
+        let identity = with_issuer("algorithms=['ES256']");
+        let token = |alg, kid| FORGE.token(json!({"alg": alg, "kid": kid}), &claims(json!({})));
+        assert!(identity.of_token(&token("ES256", "ec")).is_ok());
+        assert_eq!(identity.of_token(&token("RS256", "rsa")), Err(IdentityError::Algorithm));
+        assert_eq!(identity.of_token(&token("RS512", "rsa")), Err(IdentityError::Algorithm));
+    }
+
+    #[test]
+    fn unsigned_tokens_are_refused() {
+        let identity = with_issuer("");
+        for alg in ["none", "None", "NONE", "nOnE", ""] {
+            let unsigned = message(&json!({"alg": alg, "kid": "rsa"}), &claims(json!({})));
+            assert_eq!(identity.of_token(&format!("{unsigned}.")), Err(IdentityError::Algorithm), "{alg}");
+        }
+        let stripped = message(&json!({"alg": "EdDSA", "kid": "ed"}), &claims(json!({})));
+        assert_eq!(identity.of_token(&format!("{stripped}.")), Err(IdentityError::Signature));
+        assert_eq!(identity.of_token(&stripped), Err(IdentityError::Malformed));
+    }
+
+    #[test]
+    fn hmac_with_the_public_key_as_secret_is_refused() {
+        let identity = with_issuer("");
+        let public = FORGE.rsa_public_pem.as_bytes();
+        for secret in [public, public.trim_ascii(), FORGE.jwks["keys"][0]["n"].as_str().unwrap().as_bytes(), b""] {
+            let message = message(&json!({"alg": "HS256", "kid": "rsa"}), &claims(json!({})));
+            let key = jsonwebtoken::EncodingKey::from_secret(secret);
+            let signature =
+                jsonwebtoken::crypto::sign(message.as_bytes(), &key, jsonwebtoken::Algorithm::HS256).unwrap();
+            assert_eq!(identity.of_token(&format!("{message}.{signature}")), Err(IdentityError::Algorithm));
+        }
+    }
+
+    #[test]
+    fn a_key_serves_no_algorithm_of_another_type() {
+        let identity = with_issuer("");
+        for (alg, kid) in [("ES256", "rsa"), ("RS256", "ec"), ("EdDSA", "ec"), ("PS256", "ed")] {
+            let token = FORGE.token(json!({"alg": alg, "kid": kid}), &claims(json!({})));
+            assert_eq!(identity.of_token(&token), Err(IdentityError::Key), "{alg} {kid}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_and_keys_in_the_header_are_not_believed() {
+        let identity = with_issuer("");
+        let token = FORGE.token(json!({"alg": "EdDSA", "kid": "new"}), &claims(json!({})));
+        assert_eq!(identity.of_token(&token), Err(IdentityError::Key));
+        let jwk = OTHER.jwks["keys"][2].clone();
+        let own =
+            OTHER.token(json!({"alg": "EdDSA", "kid": "ed", "jwk": jwk, "jku": "https://x/"}), &claims(json!({})));
+        assert_eq!(identity.of_token(&own), Err(IdentityError::Signature));
+        let nameless = FORGE.token(json!({"alg": "EdDSA"}), &claims(json!({})));
+        assert!(identity.of_token(&nameless).is_ok(), "one key fits, so no name is needed");
+    }
+
+    #[test]
+    fn extensions_and_other_kinds_of_tokens_are_refused() {
+        let identity = with_issuer("");
+        let with = |more: serde_json::Value| {
+            let mut header = json!({"alg": "EdDSA", "kid": "ed"});
+            header.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            identity.of_token(&FORGE.token(header, &claims(json!({}))))
+        };
+        assert_eq!(with(json!({"crit": ["b64"], "b64": false})), Err(IdentityError::Critical));
+        assert_eq!(with(json!({"crit": []})), Err(IdentityError::Critical));
+        for typ in ["dpop+jwt", "logout+jwt", "secevent+jwt", ""] {
+            assert_eq!(with(json!({ "typ": typ })), Err(IdentityError::Type), "{typ}");
+        }
+    }
+
+    #[test]
+    fn issuer_and_audience_must_be_ours() {
+        let identity = with_issuer("");
+        let of = |extra| identity.of_token(&FORGE.usual(extra)).map(|principal| principal.id.to_string());
+        for iss in [json!(null), json!("https://id.example"), json!("https://evil.example/"), json!(["x"])] {
+            assert_eq!(of(json!({ "iss": iss })), Err(IdentityError::Issuer), "{iss}");
+        }
+        for aud in
+            [json!(null), json!("other"), json!([]), json!(["other"]), json!("Fieldgate"), json!({"a": "fieldgate"})]
+        {
+            assert_eq!(of(json!({ "aud": aud })), Err(IdentityError::Audience), "{aud}");
+        }
+        assert_eq!(of(json!({"aud": ["other", "fieldgate"]})).as_deref(), Ok("anna"));
+    }
+
+    #[test]
+    fn time_is_checked_with_the_leeway_and_not_beyond() {
+        let identity = with_issuer("leeway_seconds=60");
+        let now = NOW.seconds();
+        let of = |extra| identity.of_token(&FORGE.usual(extra)).map(|principal| principal.id.to_string());
+        assert!(of(json!({"exp": now - 59})).is_ok());
+        assert_eq!(of(json!({"exp": now - 60})), Err(IdentityError::Expired));
+        assert!(of(json!({"nbf": now + 60})).is_ok());
+        assert_eq!(of(json!({"nbf": now + 61})), Err(IdentityError::NotYetValid));
+        for exp in [json!(null), json!("1999999999"), json!(-1), json!(1e300)] {
+            assert_eq!(of(json!({ "exp": exp })), Err(IdentityError::Claims), "{exp}");
+        }
+        assert_eq!(of(json!({"nbf": "soon"})), Err(IdentityError::Claims));
+    }
+
+    #[test]
+    fn a_remembered_token_stops_at_its_end() {
+        let identity = with_issuer("leeway_seconds=0");
+        let token = FORGE.usual(json!({"exp": NOW.seconds() + 10}));
+        let end = NOW.plus_seconds(10);
+        let first = identity.of_token(&token).unwrap();
+        let last = identity.of_token_at(&token, Timestamp::from_micros(end.micros() - 1)).unwrap();
+        assert!(Arc::ptr_eq(&first, &last));
+        assert_eq!(first.expires, Some(end));
+        assert_eq!(identity.of_token_at(&token, end), Err(IdentityError::Expired));
+    }
+
+    #[test]
+    fn damage_anywhere_is_refused_also_after_the_good_token_was_seen() {
+        let identity = with_issuer("");
+        let token = FORGE.usual(json!({}));
+        identity.of_token(&token).unwrap();
+        for at in 0..token.len() {
+            let mut damaged = token.clone().into_bytes();
+            damaged[at] = if damaged[at] == b'A' { b'B' } else { b'A' };
+            let refused = identity.of_token(std::str::from_utf8(&damaged).unwrap());
+            assert!(refused.is_err(), "byte {at} was changed");
+        }
+        for odd in [".", "..", "...", "a.b.c", &format!("{token}."), &format!("{token}.x"), &format!("x.{token}")] {
+            assert!(identity.of_token(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_token_bound_to_a_certificate_needs_it_every_time() {
+        let identity = with_issuer("");
+        let print = BASE64_URL_SAFE_NO_PAD.encode(crypto::sha256(&[b"x:"]));
+        let token = FORGE.usual(json!({"cnf": {"x5t#S256": print}}));
+        let bearer = format!("Bearer {token}");
+        let headers = crate::identity::tests::headers(&[("authorization", &bearer)]);
+        assert_eq!(identity.of_token(&token), Err(IdentityError::Bound));
+        assert!(identity.identify(&peer_with("x:"), &headers, NOW).is_ok());
+        assert_eq!(identity.of_token(&token), Err(IdentityError::Bound), "also when it is remembered");
+        for cnf in [json!({"jkt": "x"}), json!({}), json!("x"), json!({"x5t#S256": print, "jkt": "x"})] {
+            assert_eq!(identity.of_token(&FORGE.usual(json!({ "cnf": cnf }))), Err(IdentityError::Bound), "{cnf}");
+        }
+    }
+
+    #[test]
+    fn the_length_limit_holds_for_good_tokens_too() {
+        let identity = with_issuer("");
+        let padded = |count: usize| FORGE.usual(json!({ "pad": "p".repeat(count) }));
+        let room = MAX_CREDENTIAL_BYTES - padded(0).len();
+        let fitting = (0..room).rev().map(padded).find(|token| token.len() <= MAX_CREDENTIAL_BYTES).unwrap();
+        assert!(fitting.len() > MAX_CREDENTIAL_BYTES - 4 && identity.of_token(&fitting).is_ok());
+        assert_eq!(identity.of_token(&padded(room)), Err(IdentityError::TooLong));
+    }
+}
