@@ -139,7 +139,7 @@ impl<'a> Party<'a> {
     /// May this party do what is asked, with this purpose and case?
     pub(super) fn may(&self, purpose: Option<&str>, case: bool) -> Answer {
         let types = &self.policy.types;
-        let action = uid(&types.action, self.question.action.as_str());
+        let action = self.question.action.as_str();
         let resource = uid(&types.resource, self.question.resource);
         self.context(purpose, case, false).map_or_else(Answer::default, |context| self.ask(action, resource, context))
     }
@@ -156,7 +156,7 @@ impl<'a> Party<'a> {
         let Some(class) = self.policy.classes.get(class) else { return Sight::default() };
         let mut forbidden = BTreeSet::new();
         for view in GIVEN {
-            let answer = self.ask(uid(&types.action, view.as_str()), uid(&types.class, &class.name), context.clone());
+            let answer = self.ask(view.as_str(), uid(&types.class, &class.name), context.clone());
             if answer.allowed {
                 return Sight { view, rules: answer.rules };
             }
@@ -171,7 +171,7 @@ impl<'a> Party<'a> {
         let class = self.policy.classes.get(class);
         let asked = class.zip(self.context(purpose, case, true));
         asked.map_or_else(Answer::default, |(class, context)| {
-            self.ask(uid(&types.action, view.as_str()), uid(&types.class, &class.name), context)
+            self.ask(view.as_str(), uid(&types.class, &class.name), context)
         })
     }
 
@@ -182,12 +182,15 @@ impl<'a> Party<'a> {
     }
 
     /// Cedar skips a policy that fails to evaluate; a `forbid` that fails must not thereby permit.
-    fn ask(&self, action: EntityUid, resource: EntityUid, context: Context) -> Answer {
-        let Ok(request) = Request::new(self.uid.clone(), action, resource, context, self.checked()) else {
+    fn ask(&self, action: &'static str, resource: EntityUid, context: Context) -> Answer {
+        let Ok(request) =
+            Request::new(self.uid.clone(), uid(&self.policy.types.action, action), resource, context, self.checked())
+        else {
             debug_assert!(false, "a request that the schema does not allow");
             return Answer::default();
         };
-        let response = self.policy.authorizer.is_authorized(&request, &self.policy.set, &self.entities);
+        let Some(set) = self.policy.sets.get(action) else { return Answer::default() };
+        let response = self.policy.authorizer.is_authorized(&request, set, &self.entities);
         let errors = response.diagnostics().errors();
         let failed: Vec<_> = errors.map(|AuthorizationError::PolicyEvaluationError(error)| error.policy_id()).collect();
         let allowed = response.decision() == Decision::Allow && failed.is_empty();
@@ -196,9 +199,9 @@ impl<'a> Party<'a> {
         Answer { allowed, rules }
     }
 
-    /// Tests check every request against the schema; in operation the types here guarantee it.
+    /// Tests check every request against the schema; in operation the code here guarantees it.
     fn checked(&self) -> Option<&cedar_policy::Schema> {
-        cfg!(test).then_some(&self.policy.schema)
+        cfg!(all(test, debug_assertions)).then_some(&self.policy.schema)
     }
 
     fn context(&self, purpose: Option<&str>, case: bool, of_view: bool) -> Option<Context> {

@@ -112,10 +112,12 @@ impl Policy {
         } else {
             let _ = writeln!(text, "  {of}{}: {}", sight.view, self.because(&sight.rules, ""));
         }
-        for higher in GIVEN.into_iter().filter(|higher| *higher > sight.view) {
-            let answer = party.sees(class, higher, question.purpose, question.case);
-            if sight.view != View::Redact && !answer.rules.is_empty() {
-                let _ = writeln!(text, "  {of}not {higher}: {}", self.because(&answer.rules, ""));
+        if sight.view != View::Redact {
+            let higher = GIVEN.into_iter().filter(|higher| *higher > sight.view);
+            let answers = higher.map(|higher| party.sees(class, higher, question.purpose, question.case));
+            let forbidding: BTreeSet<_> = answers.flat_map(|answer| answer.rules).collect();
+            if !forbidding.is_empty() {
+                let _ = writeln!(text, "  {of}not more: {}", self.because(&forbidding, ""));
             }
         }
     }
@@ -151,4 +153,66 @@ fn who(principal: &Principal) -> String {
         let _ = write!(text, " for {}", who(human));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shipped::{assistant, person, question, shipped};
+    use crate::model::{Action, ClassSet};
+
+    use super::*;
+
+    fn only(name: &str) -> ClassSet {
+        super::super::shipped::classes().id(name).into_iter().collect()
+    }
+
+    #[test]
+    fn both_an_ai_and_its_human_are_explained_with_policies_and_places() {
+        let ai = assistant(&["ai_assistant"], person(&["agent"]));
+        let asked = Question { classes: only("email"), ..question(&ai, Action::Read, "customer") };
+        let expected = "\
+bot (ai; ai_assistant) for ada (human; agent) asks to read customer, route GET /customers/{id}, upstream crm
+purpose none, case none, Tuesday 06:00, from 10.0.0.7
+
+read customer: permitted
+  bot: permitted by ai-reads-for-a-human (ai_assistant.cedar:4)
+  ada: permitted by agent-reads (agent.cedar:12)
+
+email: pseudonym
+  bot: pseudonym: ai-sees-pseudonyms (ai_assistant.cedar:14)
+  bot: not more: ai-never-sees-identifiers (ai_assistant.cedar:44)
+  ada: mask: agent-sees-partly (agent.cedar:46)
+";
+        assert_eq!(shipped().explain(&asked), expected);
+    }
+
+    #[test]
+    fn what_a_purpose_would_change_is_said() {
+        let boss = person(&["supervisor"]);
+        let asked = Question { classes: only("card_number"), ..question(&boss, Action::Export, "customer") };
+        let expected = "
+export customer: refused
+  refused by default: no policy permits it
+  permitted for the purpose fraud_investigation or data_subject_request
+  (what would be shown if it were permitted:)
+
+card_number: mask
+  mask: supervisor-sees-partly (supervisor.cedar:48)
+  reveal for the purpose fraud_investigation, with a case
+";
+        let text = shipped().explain(&asked);
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_refused_with_the_reason() {
+        let policy = shipped();
+        let alone = Principal { on_behalf_of: None, ..assistant(&["ai_assistant"], person(&[])) };
+        assert!(
+            policy.explain(&question(&alone, Action::Read, "order")).contains("refused: an AI agent acts for a human")
+        );
+        let ada = person(&["agent"]);
+        let asked = Question { purpose: Some("fun"), ..question(&ada, Action::Read, "order") };
+        assert!(policy.explain(&asked).ends_with("refused: `fun` is not a configured purpose\n"));
+    }
 }

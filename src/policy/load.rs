@@ -1,6 +1,9 @@
 //! Policy files in, one checked set of rules out, or every mistake in them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use cedar_policy::{Policy as CedarPolicy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 
@@ -62,8 +65,9 @@ pub(super) fn rules(files: &[(String, String)], schema: Option<&Schema>) -> Resu
     if mistakes.is_empty() {
         return Ok(rules);
     }
-    mistakes.sort_by(|a, b| (&a.file, a.position).cmp(&(&b.file, b.position)));
-    mistakes.dedup();
+    // Cedar reports a mistake once for each action it matters to.
+    mistakes.sort_by(|a, b| (&a.file, a.position, &a.what).cmp(&(&b.file, b.position, &b.what)));
+    mistakes.dedup_by(|a, b| a.file == b.file && a.position.is_some() && a.position == b.position);
     Err(mistakes)
 }
 
@@ -170,12 +174,16 @@ fn check(written: &[Written<'_>], schema: &Schema, mistakes: &mut Vec<Diagnostic
     let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
     let of = |id: &PolicyId| AsRef::<str>::as_ref(id).parse().ok().and_then(|index: usize| written.get(index));
     let before = mistakes.len();
+    let mut wrong = BTreeSet::new();
     for error in result.validation_errors() {
+        wrong.insert(error.policy_id());
         if let Some(Written { file, text, .. }) = of(error.policy_id()) {
             mistakes.push(mistake::misfit(file, text, error));
         }
     }
-    let suspects = result.validation_warnings().filter_map(|warning| {
+    // What is wrong with a policy is also why it never applies.
+    let alone = result.validation_warnings().filter(|warning| !wrong.contains(warning.policy_id()));
+    let suspects = alone.filter_map(|warning| {
         let Written { file, text, start, .. } = of(warning.policy_id())?;
         Some(mistake::suspect(file, text, *start, warning))
     });
@@ -188,11 +196,22 @@ fn check(written: &[Written<'_>], schema: &Schema, mistakes: &mut Vec<Diagnostic
 #[cfg(test)]
 mod tests {
     use super::super::shipped::load;
+    use super::statements;
+
+    /// `file:line:column: what` of every mistake.
+    fn mistakes(files: &[(&str, &str)], schema: Option<&str>) -> Vec<String> {
+        let mistakes = load(files, schema).unwrap_err();
+        let first_line = |mistake: &crate::model::Diagnostic| mistake.to_string().lines().next().unwrap().to_owned();
+        mistakes.iter().map(first_line).collect()
+    }
+
+    const GOOD: (&str, &str) = ("good.cedar", "@id(\"good\") permit (principal, action, resource);");
 
     #[test]
-    fn tmp() {
-        let a = r#"@id("a") permit (principal in Role::"agnet", action == Action::"read", resource == Resource::"costumer");
-@id("b") permit (principal, action == Action::"reveal", resource in [Class::"email", Class::"emial"]);
+    fn every_mistake_of_every_file_is_reported_with_its_place() {
+        let a = r#"// One policy a line, and a mistake in each.
+@id("a") permit (principal in Role::"agnet", action == Action::"read", resource == Resource::"costumer");
+@id("b") permit (principal, action == Action::"reveal", resource in [Class::"email"]);
 @id("c") permit (principal, action == Action::"raed", resource);
 @id("d") permit (principal, action, resource) when { context.purpose == Purpose::"fraud_investigation" };
 @id("e") permit (principal, action, resource) when { context has purpose && context.purpose == Purpose::"fruad" };
@@ -204,43 +223,91 @@ permit (principal, action, resource);
 @id("j") permit (principal, action, resource) when { context.tme.hour > 3 };
 @id("k") permit (principal, action, resource) when { context.case == "yes" };
 @id("l") permit (principal in Roel::"agent", action, resource);
-@id("m") permit (principal, action == Action::"reveal", resource) when { [Class::"email", Class::"fone"].contains(resource) };
+@id("m") permit (principal, action == Action::"mask", resource) when { [Class::"fone"].contains(resource) };
 @id("n") permit (principal, action, resource) when { principal.kind == "ai" };
-@id("o") permit (principal, action in [Action::"read", Action::"mask"], resource) when { resource in [Class::"email"] };
-@id("p") permit (principal, action, resource) when { principal.getTag("x") == "ai" };
-@id("q") permit (principal, action, resource) when { context.network.isInRange(ip("10.0.0.0/99")) };
+@id("o") permit (principal, action, resource) when { principal.getTag("x") == "ai" };
+@id("p") permit (principal, action, resource) when { context.network.isInRange(ip("10.0.0.0/99")) };
 "#;
-        let b = "// a ; \"\n@id(\"w\") permit (principal in Role::\"x;y\", action, resource);@id(\"x\")\npermit (principal, action, resource)\n@id(\"y\") permit (principal, actoin, resource);\n";
-        let schema = "entity Role enum [\"agent\"];\n";
-        for d in load(&[("a.cedar", a), ("b.cedar", b)], Some(schema)).unwrap_err() {
-            println!("{d}\n");
-        }
-        println!("=====");
-        for s in [
-            "entity Role enum [\"agent\"]\nentity X",
-            "entity Principal;",
-            "entity Role;",
-            "entity Foo in [Bar];",
-            "type X = { a: Lng };\nentity Role enum [\"a\"];",
-            "namespace N { entity A; }",
+        let b = "// ö; \"\n@id(\"x\") permit (principal in Role::\"x;y\", action, resource);\n@id(\"y\")\n\
+                 permit (principal, action, resource)\n@id(\"z\") permit (principal, action, resource);\n";
+        let found = mistakes(&[("b.cedar", b), GOOD, ("a.cedar", a)], Some("entity Role enum [\"agent\"];"));
+        let unsafe_purpose = "unable to guarantee safety of access to optional attribute `purpose` in context for";
+        let expected = [
+            "a.cedar:2:31: there is no role \"agnet\"",
+            "a.cedar:2:84: there is no resource \"costumer\"",
+            "a.cedar:3:69: expected single entity uid or template slot, found set of entity uids",
+            "a.cedar:4:39: unrecognized action `Action::\"raed\"`",
+            &format!("a.cedar:5:54: {unsafe_purpose} Action::\"create\""),
+            "a.cedar:6:96: there is no purpose \"fruad\"",
+            "a.cedar:7:1: policy is impossible: the policy expression evaluates to false for all valid requests",
+            "a.cedar:8:1: the policy has no id",
+            "a.cedar:9:1: policy id `a` is used twice; first at a.cedar:2",
+            "a.cedar:10:1: a policy id has 1 to 64 ASCII letters, digits, `-`, `_` and `.`",
+            "a.cedar:11:1: a template (`?principal`, `?resource`) is not a policy",
+            "a.cedar:12:54: attribute `tme` in context for Action::\"create\" not found",
+            "a.cedar:13:54: the types Bool and String are not compatible",
+            "a.cedar:14:31: unrecognized entity type `Roel`",
+            "a.cedar:15:73: there is no class \"fone\"",
+            "a.cedar:16:54: the types String and Kind are not compatible",
+            "a.cedar:17:54: unable to guarantee safety of access to tag `\"x\"` on entity type `Principal`",
+            "a.cedar:18:80: error during extension function argument validation: failed to parse as IP address: \
+             `\"10.0.0.0/99\"`",
+            "b.cedar:2:31: there is no role \"x;y\"",
+            "b.cedar:5:1: unexpected token `@`",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_known_ones() {
+        let text = "@id(\"a\") permit (principal in Role::\"agnet\", action, resource);";
+        let shown =
+            load(&[("a.cedar", text)], Some("entity Role enum [\"agent\", \"boss\"];")).unwrap_err()[0].to_string();
+        let help = "\n  help: write one of \"agent\", \"boss\", or configure the role";
+        assert_eq!(shown, format!("a.cedar:1:31: there is no role \"agnet\"\n    {text}{help}"));
+    }
+
+    #[test]
+    fn a_broken_schema_is_placed_and_hides_no_syntax_error() {
+        let broken = ("a.cedar", "@id(\"a\") permit (principal, action, resource) when {");
+        for (schema, expected) in [
+            (
+                "entity Role enum [\"a\"]\nentity X;",
+                "own.cedarschema:2:1: error parsing schema: unexpected token `entity`",
+            ),
+            ("entity Principal;", "own.cedarschema:1:8: duplicate entity type `Principal`"),
+            ("type A = {};\nentity Role;", "own.cedarschema:2:8: `Role` is not a list of names"),
+            ("entity FooBar, Foo in [Bar];", "own.cedarschema:1:24: failed to resolve types: Bar, Bar"),
         ] {
-            match load(&[("a.cedar", "@id(\"a\") permit (principal, action, resource) when {")], Some(s)) {
-                Err(e) => {
-                    for d in e {
-                        println!("{d}\n");
-                    }
-                }
-                Ok(_) => println!("{s}: ok"),
-            }
-            match load(&[("a.cedar", "@id(\"a\") permit (principal, action, resource);")], Some(s)) {
-                Err(e) => {
-                    for d in e {
-                        println!("{d}\n");
-                    }
-                }
-                Ok(_) => println!("{s}: ok"),
-            }
+            let found = mistakes(&[GOOD, broken], Some(schema));
+            assert_eq!(found, [expected, "a.cedar:1:53: unexpected end of input"], "{schema}");
         }
-        panic!();
+    }
+
+    #[test]
+    fn roles_are_those_of_the_schema_or_else_those_that_policies_name() {
+        let two = "@id(\"a\") permit (principal in Role::\"b\", action, resource) unless { principal in Role::\"a\" };";
+        assert_eq!(load(&[("a.cedar", two)], None).unwrap().known_roles(), ["a", "b"]);
+        let schema = "entity Role enum [\"c\", \"b\", \"a\"];";
+        assert_eq!(load(&[("a.cedar", two)], Some(schema)).unwrap().known_roles(), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_resource_of_the_schema_may_be_named_though_no_map_has_it() {
+        let text = "@id(\"a\") permit (principal, action == Action::\"read\", resource == Resource::\"invoice\");";
+        assert_eq!(mistakes(&[("a.cedar", text)], None), ["a.cedar:1:67: there is no resource \"invoice\""]);
+        assert!(load(&[("a.cedar", text)], Some("entity Resource enum [\"invoice\"];")).is_ok());
+    }
+
+    #[test]
+    fn no_file_at_all_is_a_mistake() {
+        assert_eq!(mistakes(&[], None), ["policies: there is no policy file"]);
+    }
+
+    #[test]
+    fn statements_end_outside_strings_and_comments() {
+        let text = "a \"x;\\\";\" b; // c; \"\nd;";
+        let cut: Vec<_> = statements(text).into_iter().map(|(start, end)| &text[start..end]).collect();
+        assert_eq!(cut, ["a \"x;\\\";\" b;", " // c; \"\nd;", ""]);
     }
 }

@@ -175,7 +175,8 @@ impl Matrix {
 impl Row {
     fn refusal(&self) -> String {
         match self.purposes.as_slice() {
-            [] => format!("{}: refused", self.decision),
+            [] if self.decision == "unknown_purpose" => "refused: unknown purpose".to_owned(),
+            [] => "refused".to_owned(),
             codes => {
                 let case = if self.needs_case { ", with a case" } else { "" };
                 format!("refused without a purpose: {}{case}", codes.join(" or "))
@@ -196,4 +197,77 @@ fn record<'a>(text: &mut String, fields: impl Iterator<Item = &'a str>) {
         }
     }
     text.push_str("\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::super::shipped::{classes, shipped};
+    use super::*;
+
+    fn matrix() -> Matrix {
+        let policy = shipped();
+        let classes = ["name", "card_number"].into_iter().filter_map(|name| classes().id(name)).collect();
+        let settings = MatrixSettings {
+            classes,
+            resources: vec!["customer"],
+            actions: vec![Action::Read, Action::Export],
+            purpose: None,
+            case: false,
+            route: "",
+            upstream: "",
+            now: Timestamp::default(),
+            network: Ipv4Addr::LOCALHOST.into(),
+        };
+        policy.matrix(&settings, &policy.seats())
+    }
+
+    #[test]
+    fn the_text_table_lines_up_and_says_what_is_refused() {
+        let expected = "\
+read customer
+  seat                              name       card_number
+  agent                             reveal     mask
+  ai_assistant (ai) for agent       pseudonym  pseudonym
+  ai_assistant (ai) for auditor     pseudonym  pseudonym
+  ai_assistant (ai) for supervisor  pseudonym  pseudonym
+  auditor                           mask       mask
+  supervisor                        reveal     mask
+
+export customer
+  seat                              name       card_number
+  agent                             refused
+  ai_assistant (ai) for agent       refused
+  ai_assistant (ai) for auditor     refused
+  ai_assistant (ai) for supervisor  refused
+  auditor                           refused
+  supervisor                        refused without a purpose: fraud_investigation or data_subject_request
+";
+        assert_eq!(matrix().to_text(), expected);
+    }
+
+    #[test]
+    fn csv_and_json_say_the_same() {
+        let matrix = matrix();
+        let csv = matrix.to_csv();
+        let lines: Vec<_> = csv.split("\r\n").collect();
+        assert_eq!(lines[0], "seat,resource,action,decision,purposes,needs_case,name,card_number");
+        assert_eq!(lines[1], "agent,customer,read,permit,,false,reveal,mask");
+        let purposes = "fraud_investigation data_subject_request";
+        assert_eq!(lines[12], format!("supervisor,customer,export,purpose_required,{purposes},false,,"));
+        let json: serde_json::Value = serde_json::from_str(&matrix.to_json()).unwrap();
+        assert_eq!(json["classes"], serde_json::json!(["name", "card_number"]));
+        let rows = json["rows"].as_array().unwrap();
+        assert_eq!((rows.len(), lines.len()), (12, 14));
+        assert_eq!(rows[0]["views"], serde_json::json!(["reveal", "mask"]));
+        assert_eq!(rows[11]["purposes"], serde_json::json!(["fraud_investigation", "data_subject_request"]));
+    }
+
+    #[test]
+    fn csv_fields_are_quoted_when_they_must_be() {
+        let mut text = String::new();
+        record(&mut text, ["a,b", "say \"x\"", "c"].into_iter());
+        assert_eq!(text, "\"a,b\",\"say \"\"x\"\"\",c\r\n");
+    }
 }

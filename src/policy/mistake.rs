@@ -6,10 +6,16 @@ use crate::model::Diagnostic;
 
 /// Every syntax error of a policy file.
 pub(super) fn syntax(file: &str, text: &str, errors: &ParseErrors) -> Vec<Diagnostic> {
-    errors
-        .iter()
-        .map(|error| place(file, text, &error.into(), "see the policy grammar at docs.cedarpolicy.com"))
-        .collect()
+    let diagnostic = |detailed: DetailedError| {
+        let expected = detailed.source_locations.first().and_then(|place| place.label.clone());
+        let help = if detailed.message.contains("found set of entity uids") {
+            "a list goes into a condition: `when { resource in […] }`".to_owned()
+        } else {
+            expected.or_else(|| detailed.help.clone()).unwrap_or_else(|| "see docs.cedarpolicy.com/policies".to_owned())
+        };
+        place(file, text, &detailed, &help)
+    };
+    errors.iter().map(|error| diagnostic(error.into())).collect()
 }
 
 /// Every error of a schema file.
@@ -23,6 +29,9 @@ pub(super) fn schema(file: &str, text: &str, error: &CedarSchemaError) -> Vec<Di
 
 /// A policy that does not fit the schema.
 pub(super) fn misfit(file: &str, text: &str, error: &ValidationError) -> Diagnostic {
+    if let ValidationError::InvalidEnumEntity(unknown) = error {
+        return unknown_name(file, text, &unknown.into());
+    }
     let help = match error {
         ValidationError::UnrecognizedEntityType(_) => {
             "the types are Principal, Role, Kind, Resource, Class, Purpose and Verb"
@@ -30,8 +39,11 @@ pub(super) fn misfit(file: &str, text: &str, error: &ValidationError) -> Diagnos
         ValidationError::UnrecognizedActionId(_) => {
             "the actions are read, list, create, update, delete, export; reveal, mask, pseudonym"
         }
-        ValidationError::InvalidEnumEntity(_) => "write one of the configured names",
         ValidationError::UnsafeOptionalAttributeAccess(_) => "ask for it first: `context has purpose && …`",
+        ValidationError::UnsafeTagAccess(_) => "ask for it first: `principal.hasTag(\"…\") && …`",
+        ValidationError::UnexpectedType(_) | ValidationError::IncompatibleTypes(_) => {
+            "kinds, roles, purposes, classes and resources are written `Kind::\"ai\"`, and case is true or false"
+        }
         ValidationError::UnsafeAttributeAccess(_) => {
             "principal has id, kind, team; context has purpose, case, training, time, network, on_behalf_of, route, \
              upstream, and for views action and resource"
@@ -39,6 +51,20 @@ pub(super) fn misfit(file: &str, text: &str, error: &ValidationError) -> Diagnos
         _ => "make the policy fit the schema",
     };
     place(file, text, &error.into(), help)
+}
+
+/// A role, class, resource, purpose, kind or verb that is not configured; Cedar's message quotes it first.
+fn unknown_name(file: &str, text: &str, error: &DetailedError) -> Diagnostic {
+    let quoted = error.message.split_once("entity `").and_then(|(_, rest)| rest.split_once('`'));
+    let (what, help) = match quoted.and_then(|(uid, _)| uid.split_once("::")) {
+        Some((kind, name)) => {
+            let kind = kind.to_ascii_lowercase();
+            let known = error.help.as_deref().and_then(|help| help.split_once(": ")).map_or("", |(_, known)| known);
+            (format!("there is no {kind} {name}"), format!("write one of {known}, or configure the {kind}"))
+        }
+        None => (plain(&error.message), "write one of the configured names".to_owned()),
+    };
+    place(file, text, &DetailedError { message: what, ..error.clone() }, &help)
 }
 
 /// A policy that fits and yet cannot be meant: it never applies, or it hides characters.
@@ -72,7 +98,6 @@ pub(super) fn named(file: &str, text: &str, message: &str, help: &str) -> Diagno
 
 fn place(file: &str, text: &str, error: &DetailedError, help: &str) -> Diagnostic {
     let what = plain(&error.message);
-    let help = error.help.as_deref().filter(|_| help.is_empty()).unwrap_or(help);
     match error.source_locations.first() {
         Some(label) => Diagnostic::at(file, text, label.loc.start, what, help),
         None => Diagnostic::of_file(file, what, help),

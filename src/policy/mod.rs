@@ -21,11 +21,11 @@ use std::{
     sync::Arc,
 };
 
-use cedar_policy::{Authorizer, PolicySet, Schema};
+use cedar_policy::{ActionConstraint, Authorizer, EntityUid, PolicySet, Schema};
 
 use crate::{
     crypto,
-    model::{ClassTable, Diagnostic},
+    model::{Action, ClassTable, Diagnostic, View},
 };
 
 pub use self::{
@@ -44,7 +44,8 @@ use self::{
 /// Checked policies, ready to answer.
 pub struct Policy {
     authorizer: Authorizer,
-    set: PolicySet,
+    /// The policies whose scope admits each action.
+    sets: BTreeMap<&'static str, PolicySet>,
     schema: Schema,
     types: Types,
     places: BTreeMap<Arc<str>, Place>,
@@ -81,7 +82,7 @@ impl Policy {
         let rules = load::rules(files, Some(&vocabulary.schema))?;
         Ok(Self {
             authorizer: Authorizer::new(),
-            set: PolicySet::from_policies(rules.policies).map_err(|error| internal(error.to_string()))?,
+            sets: sets(&rules.policies).map_err(internal)?,
             types: Types::new().map_err(|error| internal(error.to_string()))?,
             schema: vocabulary.schema,
             places: rules.places,
@@ -150,6 +151,22 @@ impl Policy {
     fn rule(&self, id: &str) -> Option<Arc<str>> {
         self.places.get_key_value(id).map(|(id, _)| Arc::clone(id))
     }
+}
+
+/// Cedar looks at every policy of a set, so each action gets a set of its own. No action is in a group: the schema has none.
+fn sets(policies: &[cedar_policy::Policy]) -> Result<BTreeMap<&'static str, PolicySet>, String> {
+    let actions = Action::ALL.map(Action::as_str).into_iter().chain(schema::GIVEN.map(View::as_str));
+    let set = |action: &'static str| {
+        let named = |uid: &EntityUid| uid.id().unescaped() == action;
+        let admitted = policies.iter().filter(|policy| match policy.action_constraint() {
+            ActionConstraint::Any => true,
+            ActionConstraint::Eq(uid) => named(&uid),
+            ActionConstraint::In(uids) => uids.iter().any(named),
+        });
+        let set = PolicySet::from_policies(admitted.cloned()).map_err(|error| error.to_string())?;
+        Ok((action, set))
+    };
+    actions.map(set).collect()
 }
 
 /// Permitted when every party is; refused by those that refuse.

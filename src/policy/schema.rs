@@ -61,7 +61,7 @@ fn fragment(file: &str, text: &str) -> Result<SchemaFragment, Vec<Diagnostic>> {
 fn read_own(file: &str, text: &str) -> Result<Own, Vec<Diagnostic>> {
     let wrong = |what: String| {
         let help = "write `entity Role enum [\"…\"];` or `entity Resource enum [\"…\"];`";
-        vec![Diagnostic::of_file(file, what, help)]
+        vec![mistake::named(file, text, &what, help)]
     };
     let mut json = fragment(file, text)?.to_json_value().map_err(|error| wrong(error.to_string()))?;
     let types = json.pointer_mut("/").and_then(|namespace| namespace.get_mut("entityTypes"));
