@@ -446,6 +446,7 @@ fn close<H: Handler>(state: &mut State, stack: &mut Vec<Frame>, handler: &mut H,
     }
     state.phase = Phase::Next;
     if H::TRACES {
+        handler.trace(Trace::Close);
         handler.trace(Trace::End(read));
     }
 }

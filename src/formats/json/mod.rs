@@ -61,6 +61,8 @@ pub enum Trace<'a> {
         /// Byte of its quote.
         start: u64,
     },
+    /// The innermost object or array closes.
+    Close,
     /// The next value is this element.
     Element(u64),
     /// A value ends before this byte.
