@@ -102,7 +102,7 @@ impl<'d> Loader<'_, '_, 'd> {
         let action = action.and_then(|text| self.action(&text, parsed.as_ref().map(|(method, _)| method)));
 
         let method = parsed.as_ref().map(|(method, _)| method);
-        let reads = method.is_some_and(|m| matches!(*m, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS));
+        let reads = method.is_none_or(|m| matches!(*m, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS));
         let no_body = reads.then_some(BodyFormat::Empty);
         let request = section.section("request", &mut self.report);
         let request = fields::body(request, "request", no_body, start, &self.context, &mut self.report);
@@ -264,18 +264,44 @@ impl<'d> Loader<'_, '_, 'd> {
                 }
             }
         }
-        for pass in section.texts("query_pass", &mut self.report) {
-            match PassRule::parse(pass.value) {
-                None => {
-                    let help = "write names; one `*` stands for any characters";
-                    self.report.inside(pass.span, 0, format!("`{}` is not a parameter's name", pass.value), help);
+        if let Some(lists) = section.section("query_list", &mut self.report) {
+            for (key, value) in lists.entries() {
+                let DeValue::Array(names) = value.get_ref() else {
+                    self.report.at(
+                        value.span().start,
+                        "a list of names is expected",
+                        "write [\"Subject\", \"Status\"]",
+                    );
+                    continue;
+                };
+                let names = names.iter().filter_map(|name| super::document::text(name, "query_list", &mut self.report));
+                let names = names.map(|name| name.value.to_owned()).collect();
+                if let Some(parsed) = self.parameter(&key, rule) {
+                    rule.lists.push((parsed, names));
                 }
-                Some(PassRule::Exact(name)) if rule.protected.contains_key(&fold_name(&name)) => {
-                    let what = format!("parameter `{name}` has a class already");
-                    self.report.inside(pass.span, 0, what, "a parameter of `query` passes anyway: remove it here");
-                }
-                Some(parsed) => rule.pass.push(parsed),
             }
+        }
+        for pass in section.texts("query_pass", &mut self.report) {
+            if let Some(parsed) = self.parameter(&pass, rule) {
+                rule.pass.push(parsed);
+            }
+        }
+    }
+
+    /// The parameters named by `text`, none of which has a class.
+    fn parameter(&mut self, text: &Text<'_>, rule: &QueryRule) -> Option<PassRule> {
+        match PassRule::parse(text.value) {
+            None => {
+                let what = format!("`{}` is not a parameter's name", text.value);
+                self.report.inside(text.span.clone(), 0, what, "write names; one `*` stands for any characters");
+                None
+            }
+            Some(PassRule::Exact(name)) if rule.protected.contains_key(&fold_name(&name)) => {
+                let what = format!("parameter `{name}` has a class already");
+                self.report.inside(text.span.clone(), 0, what, "a parameter of `query` passes anyway: remove it here");
+                None
+            }
+            parsed => parsed,
         }
     }
 

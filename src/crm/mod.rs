@@ -6,10 +6,14 @@ mod document;
 mod fields;
 mod link;
 mod load;
+#[cfg(test)]
+mod mistakes;
 mod query;
 mod routes;
 mod target;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -162,6 +166,9 @@ impl Api {
                     protected.push((*class, Sensitive::new(segment.decoded().to_owned())));
                 }
             }
+        }
+        if canonical.is_empty() {
+            canonical.push('/');
         }
         rule.query.apply(&query, &mut canonical, &mut protected)?;
         Ok(Matched { route: Arc::clone(route), subject, target: canonical, protected })

@@ -1,6 +1,6 @@
 //! Query rules of a route: decoded parameters in, the canonical query and the protected values out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::target::{Query, TargetError, write_parameter};
 use crate::model::{ClassId, Sensitive};
@@ -12,6 +12,9 @@ pub(super) struct QueryRule {
     pub(super) protected: BTreeMap<String, ClassId>,
     /// Parameters that pass.
     pub(super) pass: Vec<PassRule>,
+    /// Parameters that are lists of field names, separated by commas, and the names they may hold: some CRMs give a field back
+    /// under the name it was asked for, and no selector would know that name.
+    pub(super) lists: Vec<(PassRule, BTreeSet<String>)>,
 }
 
 /// A parameter name that passes; one `*` stands for any characters: `fields[*]`.
@@ -55,7 +58,7 @@ impl QueryRule {
             let class = self.protected.get(&fold_name(name));
             match class {
                 Some(class) => protected.extend(value.iter().map(|value| (*class, Sensitive::new(value.clone())))),
-                None if self.pass.iter().any(|rule| rule.admits(name)) => {}
+                None if self.in_lists(name, value.as_deref())? || self.pass.iter().any(|rule| rule.admits(name)) => {}
                 None => return Err(TargetError::UnmappedParameter),
             }
             out.push(separator);
@@ -63,6 +66,13 @@ impl QueryRule {
             separator = '&';
         }
         Ok(())
+    }
+
+    /// Whether a list governs the parameter; refused when it holds another name.
+    fn in_lists(&self, name: &str, value: Option<&str>) -> Result<bool, TargetError> {
+        let Some((_, names)) = self.lists.iter().find(|(rule, _)| rule.admits(name)) else { return Ok(false) };
+        let known = |item: &str| item.is_empty() || names.contains(item);
+        if value.unwrap_or_default().split(',').all(known) { Ok(true) } else { Err(TargetError::UnmappedParameter) }
     }
 }
 
@@ -78,7 +88,8 @@ mod tests {
     fn apply(query: &str) -> Result<(String, Vec<String>), TargetError> {
         let rule = QueryRule {
             protected: [("email".to_owned(), ClassId::new(1).unwrap())].into(),
-            pass: ["page", "fields[*]", "q*"].iter().filter_map(|text| PassRule::parse(text)).collect(),
+            lists: vec![(PassRule::parse("only[*]").unwrap(), ["Name".to_owned(), "Zip".to_owned()].into())],
+            pass: ["page", "only*", "fields[*]", "q*"].iter().filter_map(|text| PassRule::parse(text)).collect(),
         };
         let (mut out, mut protected) = (String::new(), Vec::new());
         rule.apply(&Query::parse(query)?, &mut out, &mut protected)?;
@@ -97,6 +108,7 @@ mod tests {
             ("Email=x&email[]=y", "?Email=x&email%5B%5D=y", vec!["x", "y"]),
             ("email=a;page=b", "?email=a%3Bpage%3Db", vec!["a;page=b"]),
             ("fields[Owner]=Name", "?fields%5BOwner%5D=Name", vec![]),
+            ("only[a]=Name,Zip&only[b]=", "?only%5Ba%5D=Name%2CZip&only%5Bb%5D=", vec![]),
             ("q=a?b/c", "?q=a%3Fb%2Fc", vec![]),
         ] {
             let values: Vec<String> = values.into_iter().map(String::from).collect();
@@ -106,7 +118,17 @@ mod tests {
 
     #[test]
     fn unknown_and_unreadable_parameters_are_refused() {
-        for query in ["x=1", "Page=2", "page;x=1", "=1", "fields[Owner=1", "page[]=1"] {
+        for query in [
+            "x=1",
+            "Page=2",
+            "page;x=1",
+            "=1",
+            "fields[Owner=1",
+            "page[]=1",
+            "only[a]=Name,Names",
+            "only[a]=name",
+            "only[a]=Name%2CSsn",
+        ] {
             assert_eq!(apply(query), Err(TargetError::UnmappedParameter), "{query}");
         }
         for query in ["page=%", "page=%4", "page=%zz", "page=%ff", "page=%00", "page%0a=1"] {
