@@ -50,7 +50,7 @@ pub async fn serve(
     let acceptor = TlsAcceptor::from(tls);
     let mut connections = JoinSet::new();
     let stopping = shutdown.clone();
-    let mut stopped = pin!(shutdown.wait_for(|stop| *stop));
+    let mut stopped = pin!(stopped(&mut shutdown));
     loop {
         tokio::select! {
             _ = &mut stopped => break,
@@ -71,6 +71,11 @@ pub async fn serve(
     Ok(())
 }
 
+/// Returns when `shutdown` is true or its sender is gone; holds no lock of the channel afterwards.
+async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    shutdown.wait_for(|stop| *stop).await.ok();
+}
+
 /// One connection from handshake to close; its errors are the peer's business.
 async fn connection(stream: TcpStream, acceptor: TlsAcceptor, crm: Arc<Crm>, mut shutdown: watch::Receiver<bool>) {
     stream.set_nodelay(true).ok();
@@ -85,7 +90,7 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, crm: Arc<Crm>, mut
         })
     };
     let io = TokioIo::new(Wire::new(stream, orders.clone()));
-    let mut stopped = pin!(shutdown.wait_for(|stop| *stop));
+    let mut stopped = pin!(stopped(&mut shutdown));
     if h2 {
         let mut connection =
             pin!(http2::Builder::new(TokioExecutor::new()).timer(TokioTimer::new()).serve_connection(io, service));

@@ -1,1 +1,0 @@
-//! The sample API through real TLS connections.
