@@ -71,7 +71,7 @@ fn token68(bytes: &[u8]) -> Result<&str, IdentityError> {
     if bytes.len() > MAX_CREDENTIAL_BYTES {
         return Err(IdentityError::TooLong);
     }
-    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
+    let fits = |byte: &u8| matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
     if bytes.is_empty() || !bytes.iter().all(fits) {
         return Err(IdentityError::Malformed);
     }

@@ -101,7 +101,7 @@ impl Directory {
             if principal.kind != Some(Kind::Ai) {
                 let help = "write `kind = \"ai\"`, or remove the key";
                 problems.push(Problem::new(path, "only an AI agent acts on behalf of a human", help));
-            } else if !self.0.get(human.as_str()).is_some_and(|entry| entry.alone.kind == Kind::Human) {
+            } else if self.0.get(human.as_str()).is_none_or(|entry| entry.alone.kind != Kind::Human) {
                 let help = "name the id of a `[[principal]]` whose kind is `human`";
                 problems.push(Problem::new(path, "this is not the id of a configured human", help));
             }
