@@ -6,7 +6,7 @@ use crate::model::Problem;
 /// Adds the mistakes of `settings`, but for those of its files, to `problems`.
 pub(super) fn section(settings: &Settings, problems: &mut Vec<Problem>) {
     if settings.remembered < MIN_REMEMBERED {
-        let help = "write a number of at least 16, or remove the key";
+        let help = "write a number of at least 32, or remove the key";
         problems.push(Problem::new("identity.remembered", "too few proofs are remembered", help));
     }
     for (index, jwt) in settings.jwt.iter().enumerate() {
@@ -71,6 +71,6 @@ fn is_key_url(url: &str) -> bool {
     !host.is_empty() && !user && (scheme == Some("https") || (scheme == Some("http") && loopback))
 }
 
-const MIN_REMEMBERED: usize = 16;
+const MIN_REMEMBERED: usize = 32;
 const REFRESH_SECONDS: std::ops::RangeInclusive<u64> = 10..=86_400;
 const MAX_LEEWAY_SECONDS: u32 = 300;

@@ -71,8 +71,9 @@ fn token68(bytes: &[u8]) -> Result<&str, IdentityError> {
     if bytes.len() > MAX_CREDENTIAL_BYTES {
         return Err(IdentityError::TooLong);
     }
-    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
-    if bytes.is_empty() || !bytes.iter().all(fits) {
+    let fits = |byte: u8| matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+    // Without an early end the compiler checks 16 bytes at a time; this runs for every request.
+    if bytes.is_empty() || !bytes.iter().fold(true, |all, byte| all & fits(*byte)) {
         return Err(IdentityError::Malformed);
     }
     std::str::from_utf8(bytes).map_err(|_| IdentityError::Malformed)

@@ -103,7 +103,8 @@ impl IdentityError {
             Self::CertificateName | Self::CertificateNames | Self::CertificateExpired => "invalid_certificate",
             Self::NotListed => "unknown_principal",
             Self::Disabled => "principal_disabled",
-            Self::NoHuman | Self::WrongHuman => "on_behalf_of_required",
+            Self::NoHuman => "on_behalf_of_required",
+            Self::WrongHuman => "on_behalf_of_refused",
         }
     }
 

@@ -95,13 +95,13 @@ impl Directory {
 
     fn check_humans(&self, index: usize, principal: &PrincipalSettings, problems: &mut Vec<Problem>) {
         let named = principal.on_behalf_of.iter().map(|human| ("on_behalf_of", human));
-        let listed = principal.may_act_for.iter().filter(|human| *human != ANYBODY);
-        for (key, human) in named.chain(listed.map(|human| ("may_act_for", human))) {
+        for (key, human) in named.chain(principal.may_act_for.iter().map(|human| ("may_act_for", human))) {
             let path = format!("principal.{index}.{key}");
+            let anybody = key == "may_act_for" && human == ANYBODY;
             if principal.kind != Some(Kind::Ai) {
                 let help = "write `kind = \"ai\"`, or remove the key";
                 problems.push(Problem::new(path, "only an AI agent acts on behalf of a human", help));
-            } else if !self.0.get(human.as_str()).is_some_and(|entry| entry.alone.kind == Kind::Human) {
+            } else if !anybody && self.0.get(human.as_str()).is_none_or(|entry| entry.alone.kind != Kind::Human) {
                 let help = "name the id of a `[[principal]]` whose kind is `human`";
                 problems.push(Problem::new(path, "this is not the id of a configured human", help));
             }
@@ -424,6 +424,8 @@ mod tests {
         assert_eq!(one("[[principal]]\nid='x'"), ["principal.1.id"]);
         assert_eq!(one("[[principal]]\nid=''"), ["principal.1.id"]);
         assert_eq!(one("on_behalf_of='x'"), ["principal.0.on_behalf_of"]);
+        assert_eq!(one("kind='service'\nmay_act_for=['*']"), ["principal.0.may_act_for"]);
+        assert_eq!(one("[[principal]]\nid='y'\nkind='ai'\non_behalf_of='*'"), ["principal.1.on_behalf_of"]);
         assert_eq!(one("[[principal]]\nid='y'\nkind='ai'\non_behalf_of='z'"), ["principal.1.on_behalf_of"]);
         assert_eq!(one("[[principal]]\nid='y'\nkind='ai'\nmay_act_for=['x', 'y']"), ["principal.1.may_act_for"]);
     }

@@ -31,7 +31,7 @@ pub(super) struct Remembered {
 }
 
 impl Remembered {
-    /// At most `limit` proofs, and at least one per shard and half.
+    /// At most `limit` proofs, where `limit` is 32 or more: one per shard and half.
     pub(super) fn new(limit: usize) -> Self {
         Self { shards: Default::default(), half: (limit / SHARDS / 2).max(1) }
     }

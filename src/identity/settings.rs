@@ -20,7 +20,7 @@ pub struct Settings {
     pub jwt: Vec<JwtSettings>,
     /// The API keys.
     pub api_key: Vec<ApiKeySettings>,
-    /// Proofs remembered at most (default 65536, at least 16): one verified token costs one signature check.
+    /// Proofs remembered at most (default 65536, at least 32): one verified token costs one signature check.
     pub remembered: usize,
 }
 

@@ -1,5 +1,7 @@
 //! What the tests of this module share: an issuer with fresh keys, a configuration, and requests.
 
+#![expect(clippy::needless_pass_by_value, reason = "tests hand over `json!(…)` literals")]
+
 #[cfg(test)]
 use std::{path::Path, sync::LazyLock};
 
