@@ -53,16 +53,17 @@ pub(super) struct Types {
 }
 
 impl Types {
-    pub(super) fn new() -> Result<Self, cedar_policy::ParseErrors> {
+    pub(super) fn new() -> Result<Self, String> {
+        let named = |name: &str| name.parse().map_err(|error: cedar_policy::ParseErrors| error.to_string());
         Ok(Self {
-            principal: "Principal".parse()?,
-            role: "Role".parse()?,
-            kind: "Kind".parse()?,
-            verb: "Verb".parse()?,
-            resource: "Resource".parse()?,
-            class: "Class".parse()?,
-            purpose: "Purpose".parse()?,
-            action: "Action".parse()?,
+            principal: named("Principal")?,
+            role: named("Role")?,
+            kind: named("Kind")?,
+            verb: named("Verb")?,
+            resource: named("Resource")?,
+            class: named("Class")?,
+            purpose: named("Purpose")?,
+            action: named("Action")?,
         })
     }
 }

@@ -65,12 +65,12 @@ impl Policy {
     /// Every mistake of every file.
     pub fn load(
         files: &[(String, String)],
-        schema: Option<(String, String)>,
+        schema: Option<&(String, String)>,
         purposes: &[String],
         classes: &ClassTable,
         resources: &[&str],
     ) -> Result<Self, Vec<Diagnostic>> {
-        let vocabulary = match schema::vocabulary(classes, resources, purposes, schema.as_ref()) {
+        let vocabulary = match schema::vocabulary(classes, resources, purposes, schema) {
             Ok(vocabulary) => vocabulary,
             // A broken schema must not hide the syntax errors of the policies.
             Err(mut mistakes) => {
@@ -83,14 +83,14 @@ impl Policy {
         Ok(Self {
             authorizer: Authorizer::new(),
             sets: sets(&rules.policies).map_err(internal)?,
-            types: Types::new().map_err(|error| internal(error.to_string()))?,
+            types: Types::new().map_err(internal)?,
             schema: vocabulary.schema,
             places: rules.places,
             roles: vocabulary.roles.unwrap_or(rules.roles),
             purposes: purposes.iter().map(|code| code.as_str().into()).collect(),
             resources: resources.iter().map(|&name| name.to_owned()).collect(),
             classes: classes.clone(),
-            fingerprint: fingerprint(files, schema.as_ref(), purposes),
+            fingerprint: fingerprint(files, schema, purposes),
             utc_offset_minutes: 0,
         })
     }
