@@ -13,7 +13,7 @@ use cedar_policy::{
 
 use crate::model::{Action, ClassId, ClassSet, Kind, Principal, Timestamp, View, Views};
 
-use super::{Policy, schema::GIVEN};
+use super::{Policy, schema::GIVEN, scope::Slices};
 
 /// What policy is asked.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +95,7 @@ pub(super) struct Party<'a> {
     pub(super) principal: &'a Principal,
     uid: EntityUid,
     entities: Entities,
+    slices: Slices,
 }
 
 /// Those who must all be permitted: the caller, and the human it acts for. `None` when an AI agent acts for nobody, or
@@ -134,6 +135,7 @@ impl<'a> Party<'a> {
             principal,
             uid: uid(&types.principal, &principal.id),
             entities: Entities::from_entities(entities, None).ok()?,
+            slices: policy.scopes.of(principal, question.action)?,
         })
     }
 
@@ -190,7 +192,7 @@ impl<'a> Party<'a> {
             debug_assert!(false, "a request that the schema does not allow");
             return Answer::default();
         };
-        let Some(set) = self.policy.sets.get(action) else { return Answer::default() };
+        let Some(set) = self.slices.get(action) else { return Answer::default() };
         let response = self.policy.authorizer.is_authorized(&request, set, &self.entities);
         let errors = response.diagnostics().errors();
         let failed: Vec<_> = errors.map(|AuthorizationError::PolicyEvaluationError(error)| error.policy_id()).collect();
