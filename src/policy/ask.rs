@@ -13,7 +13,7 @@ use cedar_policy::{
 
 use crate::model::{Action, ClassId, ClassSet, Kind, Principal, Timestamp, View, Views};
 
-use super::{Policy, schema::GIVEN};
+use super::{Policy, schema::GIVEN, scope::Slices};
 
 /// What policy is asked.
 #[derive(Debug, Clone, Copy)]
@@ -53,16 +53,17 @@ pub(super) struct Types {
 }
 
 impl Types {
-    pub(super) fn new() -> Result<Self, cedar_policy::ParseErrors> {
+    pub(super) fn new() -> Result<Self, String> {
+        let named = |name: &str| name.parse().map_err(|error: cedar_policy::ParseErrors| error.to_string());
         Ok(Self {
-            principal: "Principal".parse()?,
-            role: "Role".parse()?,
-            kind: "Kind".parse()?,
-            verb: "Verb".parse()?,
-            resource: "Resource".parse()?,
-            class: "Class".parse()?,
-            purpose: "Purpose".parse()?,
-            action: "Action".parse()?,
+            principal: named("Principal")?,
+            role: named("Role")?,
+            kind: named("Kind")?,
+            verb: named("Verb")?,
+            resource: named("Resource")?,
+            class: named("Class")?,
+            purpose: named("Purpose")?,
+            action: named("Action")?,
         })
     }
 }
@@ -94,6 +95,7 @@ pub(super) struct Party<'a> {
     pub(super) principal: &'a Principal,
     uid: EntityUid,
     entities: Entities,
+    slices: Slices,
 }
 
 /// Those who must all be permitted: the caller, and the human it acts for. `None` when an AI agent acts for nobody, or
@@ -133,6 +135,7 @@ impl<'a> Party<'a> {
             principal,
             uid: uid(&types.principal, &principal.id),
             entities: Entities::from_entities(entities, None).ok()?,
+            slices: policy.scopes.of(principal, question.action)?,
         })
     }
 
@@ -189,7 +192,7 @@ impl<'a> Party<'a> {
             debug_assert!(false, "a request that the schema does not allow");
             return Answer::default();
         };
-        let Some(set) = self.policy.sets.get(action) else { return Answer::default() };
+        let Some(set) = self.slices.get(action) else { return Answer::default() };
         let response = self.policy.authorizer.is_authorized(&request, set, &self.entities);
         let errors = response.diagnostics().errors();
         let failed: Vec<_> = errors.map(|AuthorizationError::PolicyEvaluationError(error)| error.policy_id()).collect();

@@ -11,6 +11,7 @@ mod matrix;
 mod mistake;
 mod permit;
 mod schema;
+mod scope;
 mod seat;
 mod settings;
 #[cfg(test)]
@@ -21,11 +22,11 @@ use std::{
     sync::Arc,
 };
 
-use cedar_policy::{ActionConstraint, Authorizer, EntityUid, PolicySet, Schema};
+use cedar_policy::{Authorizer, Schema};
 
 use crate::{
     crypto,
-    model::{Action, ClassTable, Diagnostic, View},
+    model::{ClassTable, Diagnostic},
 };
 
 pub use self::{
@@ -39,13 +40,13 @@ pub use self::{
 use self::{
     ask::{Answer, Party, Types},
     load::Place,
+    scope::Scopes,
 };
 
 /// Checked policies, ready to answer.
 pub struct Policy {
     authorizer: Authorizer,
-    /// The policies whose scope admits each action.
-    sets: BTreeMap<&'static str, PolicySet>,
+    scopes: Scopes,
     schema: Schema,
     types: Types,
     places: BTreeMap<Arc<str>, Place>,
@@ -65,12 +66,12 @@ impl Policy {
     /// Every mistake of every file.
     pub fn load(
         files: &[(String, String)],
-        schema: Option<(String, String)>,
+        schema: Option<&(String, String)>,
         purposes: &[String],
         classes: &ClassTable,
         resources: &[&str],
     ) -> Result<Self, Vec<Diagnostic>> {
-        let vocabulary = match schema::vocabulary(classes, resources, purposes, schema.as_ref()) {
+        let vocabulary = match schema::vocabulary(classes, resources, purposes, schema) {
             Ok(vocabulary) => vocabulary,
             // A broken schema must not hide the syntax errors of the policies.
             Err(mut mistakes) => {
@@ -82,15 +83,15 @@ impl Policy {
         let rules = load::rules(files, Some(&vocabulary.schema))?;
         Ok(Self {
             authorizer: Authorizer::new(),
-            sets: sets(&rules.policies).map_err(internal)?,
-            types: Types::new().map_err(|error| internal(error.to_string()))?,
+            scopes: Scopes::new(&rules.policies),
+            types: Types::new().map_err(internal)?,
             schema: vocabulary.schema,
             places: rules.places,
             roles: vocabulary.roles.unwrap_or(rules.roles),
             purposes: purposes.iter().map(|code| code.as_str().into()).collect(),
             resources: resources.iter().map(|&name| name.to_owned()).collect(),
             classes: classes.clone(),
-            fingerprint: fingerprint(files, schema.as_ref(), purposes),
+            fingerprint: fingerprint(files, schema, purposes),
             utc_offset_minutes: 0,
         })
     }
@@ -151,22 +152,6 @@ impl Policy {
     fn rule(&self, id: &str) -> Option<Arc<str>> {
         self.places.get_key_value(id).map(|(id, _)| Arc::clone(id))
     }
-}
-
-/// Cedar looks at every policy of a set, so each action gets a set of its own. No action is in a group: the schema has none.
-fn sets(policies: &[cedar_policy::Policy]) -> Result<BTreeMap<&'static str, PolicySet>, String> {
-    let actions = Action::ALL.map(Action::as_str).into_iter().chain(schema::GIVEN.map(View::as_str));
-    let set = |action: &'static str| {
-        let named = |uid: &EntityUid| uid.id().unescaped() == action;
-        let admitted = policies.iter().filter(|policy| match policy.action_constraint() {
-            ActionConstraint::Any => true,
-            ActionConstraint::Eq(uid) => named(&uid),
-            ActionConstraint::In(uids) => uids.iter().any(named),
-        });
-        let set = PolicySet::from_policies(admitted.cloned()).map_err(|error| error.to_string())?;
-        Ok((action, set))
-    };
-    actions.map(set).collect()
 }
 
 /// Permitted when every party is; refused by those that refuse.

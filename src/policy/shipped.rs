@@ -29,7 +29,7 @@ fn purposes() -> Vec<String> {
 pub(super) fn load(files: &[(&str, &str)], schema: Option<&str>) -> Result<Policy, Vec<Diagnostic>> {
     let files: Vec<_> = files.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect();
     let schema = schema.map(|text| ("own.cedarschema".to_owned(), text.to_owned()));
-    Policy::load(&files, schema, &purposes(), &classes(), &RESOURCES)
+    Policy::load(&files, schema.as_ref(), &purposes(), &classes(), &RESOURCES)
 }
 
 const SHIPPED: [(&str, &str); 4] = [
@@ -282,41 +282,40 @@ fn the_fingerprint_changes_with_every_byte_of_policy_and_not_with_the_order() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
+    /// Few names, so that random policies meet often: of the action, of both roles, of the classes.
     #[test]
     fn an_ai_never_gets_above_its_human(
-        chosen in proptest::collection::vec((any::<bool>(), 0..9usize, 0..4usize, 0..10usize, 0..3usize), 1..24),
-        (mine, theirs) in (0..4usize, 0..4usize),
-        action in 0..6usize,
-        purpose in 0..4usize,
+        chosen in proptest::collection::vec((0..8u8, 0..4usize, 0..2usize, 0..2usize, 0..3usize), 4..32),
+        (mine, theirs) in (0..2usize, 0..2usize),
+        purpose in 0..2usize,
         case in any::<bool>(),
     ) {
-        const ROLES: [&str; 4] = ["agent", "ai_assistant", "auditor", "supervisor"];
-        let actions: Vec<_> = Action::ALL.iter().map(|action| action.as_str()).chain(["reveal", "mask", "pseudonym"]).collect();
+        const ROLES: [&str; 2] = ["agent", "ai_assistant"];
         let mut text = String::new();
-        for (index, (forbid, action, role, class, when)) in chosen.iter().enumerate() {
-            // Forbids are rarer, so that something is left to compare.
-            let effect = if *forbid && index % 3 == 0 { "forbid" } else { "permit" };
-            let resource = if *action < 6 { "Resource::\"ticket\"".to_owned() } else { format!("Class::\"{}\"", CLASSES[*class]) };
-            let when = ["true", "context.case", "principal.kind == Kind::\"ai\""][*when];
-            text += &format!(
-                "@id(\"r{index}\") {effect} (principal in Role::\"{}\", action == Action::\"{}\", resource == {resource}) when {{ {when} }};\n",
-                ROLES[*role], actions[*action],
-            );
+        for (index, (effect, action, role, class, when)) in chosen.into_iter().enumerate() {
+            let effect = if effect == 0 { "forbid" } else { "permit" };
+            let action = ["read", "reveal", "mask", "pseudonym"][action];
+            let resource = if action == "read" { "Resource::\"ticket\"" } else { ["Class::\"name\"", "Class::\"email\""][class] };
+            let when = ["true", "context.case", "principal.kind == Kind::\"ai\" || context has purpose"][when];
+            let (role, scope) = (ROLES[role], format!("action == Action::\"{action}\", resource == {resource}"));
+            text += &format!("@id(\"r{index}\") {effect} (principal in Role::\"{role}\", {scope}) when {{ {when} }};\n");
         }
         let policy = load(&[("random.cedar", &text)], None).unwrap();
         let human = person(&[ROLES[theirs]]);
         let ai = assistant(&[ROLES[mine]], human.clone());
-        let asked = Question { purpose: PURPOSES.get(purpose).copied(), case, ..question(&ai, Action::ALL[action], "ticket") };
+        let purpose = [None, Some("customer_request")][purpose];
+        let asked = Question { purpose, case, ..question(&ai, Action::Read, "ticket") };
         if let Ok(permit) = policy.decide(&asked) {
-            let human = policy.decide(&Question { principal: &human, ..asked }).expect("the human may not, and its agent may");
+            let human = policy.decide(&Question { principal: &human, ..asked });
+            prop_assert!(human.is_ok(), "the agent may and its human may not");
             for class in every_class().iter() {
-                prop_assert!(permit.views().get(class) <= human.views().get(class));
+                prop_assert!(permit.views().get(class) <= human.as_ref().unwrap().views().get(class));
             }
         }
     }
 }
 
-/// `cargo test --release --lib policy:: -- --ignored --nocapture cost`
+/// `cargo test --release --lib policy:: -- --ignored --nocapture cost`; wall time, so on a machine that is otherwise idle.
 #[test]
 #[ignore = "measures"]
 fn cost_of_a_decision() {
@@ -324,10 +323,14 @@ fn cost_of_a_decision() {
     let (agent, ai) = (person(&["agent"]), assistant(&["ai_assistant"], person(&["agent"])));
     for (who, principal) in [("agent", &agent), ("ai for agent", &ai)] {
         let asked = question(principal, Action::Read, "customer");
-        let started = std::time::Instant::now();
-        for _ in 0..1000 {
-            std::hint::black_box(policy.decide(&asked)).unwrap();
-        }
-        println!("{who}: {:?} for {} classes", started.elapsed() / 1000, asked.classes.len());
+        let mut times: Vec<_> = (0..2000)
+            .map(|_| {
+                let started = std::time::Instant::now();
+                std::hint::black_box(policy.decide(&asked)).unwrap();
+                started.elapsed()
+            })
+            .collect();
+        times.sort_unstable();
+        println!("{who}: least {:?}, median {:?}, {} classes", times[0], times[1000], asked.classes.len());
     }
 }
