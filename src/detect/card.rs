@@ -1,9 +1,9 @@
 //! Payment card numbers (ISO/IEC 7812-1): length and issuer range, check digit, layout.
 
 use super::{
-    Spot, at,
+    Spot,
     chain::{Gap, Group},
-    context,
+    context, phone,
 };
 use crate::model::Entity;
 
@@ -54,7 +54,7 @@ fn score(bytes: &[u8], number: &[u8], groups: &[Group], before: Option<&Group>) 
         return None;
     }
     // `+` and up to 15 digits is a telephone number (E.164).
-    if number.len() <= 15 && at(bytes, from.start.wrapping_sub(1)) == b'+' {
+    if number.len() <= 15 && phone::plus_before(bytes, from.start).is_some() {
         return None;
     }
     let score = layout(groups)?;

@@ -41,7 +41,7 @@ fn number(bytes: &[u8], groups: &[Group], after: Option<&Group>) -> Option<(usiz
     }
     let before = at(bytes, start.wrapping_sub(1));
     let glued = is_word(before)
-        || b"#$=".contains(&before) && before != b'='
+        || b"#$".contains(&before)
         || (b"-/._".contains(&before) && is_word(at(bytes, start.wrapping_sub(2))));
     let named = context::phone(bytes, start);
     if (glued || context::reference(bytes, start)) && !named {
@@ -192,7 +192,7 @@ fn is_word(byte: u8) -> bool {
 }
 
 /// Where the `+` that ends at `start` is; `%2B` in a URL.
-fn plus_before(bytes: &[u8], start: usize) -> Option<usize> {
+pub(super) fn plus_before(bytes: &[u8], start: usize) -> Option<usize> {
     let before = bytes.get(..start)?;
     if before.ends_with(b"+") && !before.get(..start - 1)?.last().is_some_and(u8::is_ascii_digit) {
         return Some(start - 1);
