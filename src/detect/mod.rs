@@ -116,10 +116,7 @@ impl Spot {
 fn spot(bytes: &[u8], spots: &mut Vec<Spot>) {
     let mut groups = Vec::new();
     let mut from = 0;
-    while let Some(next) = bytes
-        .get(from..)
-        .and_then(|rest| rest.iter().position(|byte| byte.is_ascii_digit() || matches!(byte, b'@' | b'%')))
-    {
+    while let Some(next) = bytes.get(from..).and_then(next_sign) {
         let here = from + next;
         from = match at(bytes, here) {
             b'@' => {
@@ -144,6 +141,15 @@ fn spot(bytes: &[u8], spots: &mut Vec<Spot>) {
     }
 }
 
+/// The first byte a recogniser starts from. Whole chunks are judged at once, which compilers turn into vector code.
+fn next_sign(bytes: &[u8]) -> Option<usize> {
+    let sign = |byte: &u8| byte.is_ascii_digit() | (*byte == b'@') | (*byte == b'%');
+    let clean =
+        bytes.chunks_exact(CHUNK_BYTES).take_while(|chunk| !chunk.iter().fold(false, |any, byte| any | sign(byte)));
+    let skipped = clean.count() * CHUNK_BYTES;
+    bytes.get(skipped..)?.iter().position(sign).map(|at| skipped + at)
+}
+
 /// Offers the digits from `start` to every numeric recogniser, strongest first; returns where they end.
 fn numbers(bytes: &[u8], start: usize, groups: &mut Vec<Group>, spots: &mut Vec<Spot>) -> usize {
     let end = chain::read(bytes, start, groups);
@@ -164,6 +170,8 @@ fn at(bytes: &[u8], position: usize) -> u8 {
 const LEAST_DIGITS: u8 = 7;
 /// Digits are counted over two neighbouring chunks of this size.
 const GATE_BYTES: usize = 64;
+/// One or two vector registers.
+const CHUNK_BYTES: usize = 32;
 
 #[cfg(test)]
 mod tests {

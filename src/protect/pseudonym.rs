@@ -251,8 +251,7 @@ mod tests {
         }
 
         #[test]
-        fn stand_ins_do_not_hold_the_value(value in any::<String>(), style in 0..10_usize) {
-            prop_assume!(value.chars().filter(|c| c.is_alphanumeric()).count() >= 6);
+        fn stand_ins_do_not_hold_the_value(value in "\\PC{0,20}[a-zA-Z0-9é]{6,20}\\PC{0,20}", style in 0..10_usize) {
             prop_assert!(!made(STYLES[style], &value).contains(value.trim()));
         }
 
