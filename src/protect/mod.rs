@@ -79,10 +79,24 @@ pub fn redacted_text(class: &Class) -> String {
 }
 
 /// Whether `text` is or holds a stand-in that a client may be writing back: it carries [`MARK`], the bracket `⟦fg:`, or
-/// one of the shapes that pseudonyms have.
+/// one of the shapes that pseudonyms have. A single mark that starts an item of a list (`• first`) is not a stand-in:
+/// masks have two marks next to each other.
 #[must_use]
 pub fn is_stand_in(text: &str) -> bool {
-    text.contains(MARK) || text.contains("⟦fg:") || pseudonym::carries_pseudonym(text)
+    carries_mark(text) || text.contains("⟦fg:") || pseudonym::carries_pseudonym(text)
+}
+
+fn carries_mark(text: &str) -> bool {
+    let mut before = ' ';
+    let mut chars = text.trim_end().chars().peekable();
+    while let Some(c) = chars.next() {
+        let item = before.is_whitespace() && chars.peek().is_some_and(|next| *next != MARK);
+        if c == MARK && !item {
+            return true;
+        }
+        before = c;
+    }
+    false
 }
 
 /// Whether `leaf` can be a stand-in: a text that is one, a pseudonym as a number, and `0` and `false`, which redacted
@@ -165,6 +179,18 @@ mod tests {
         assert!(is_stand_in_leaf(Leaf::Number("0")) && is_stand_in_leaf(Leaf::Bool(false)));
         for leaf in [Leaf::Null, Leaf::Number("10"), Leaf::Bool(true), Leaf::Text("")] {
             assert!(!is_stand_in_leaf(leaf));
+        }
+    }
+
+    #[test]
+    fn a_list_is_no_stand_in() {
+        for text in ["• first\n• second", "\t•\tfirst", "tea • coffee", "•first"] {
+            assert!(!is_stand_in(text), "{text}");
+        }
+        for text in
+            ["•", " • ", "••", "• first\n• j•••@example.com", "call ••• ••• 4567", "a•b", "[name •••]", "⟦fg:erased⟧"]
+        {
+            assert!(is_stand_in(text), "{text}");
         }
     }
 

@@ -79,7 +79,7 @@ pub(super) fn carries_pseudonym(text: &str) -> bool {
         })
     };
     let hex_run = |rest: &str| rest.bytes().take_while(u8::is_ascii_hexdigit).count();
-    lower.contains(MAIL_DOMAIN)
+    lower.contains("pseudonym.invalid")
         || after("p-").any(|rest| hex_run(rest) == 16)
         || after("person ").chain(after("place ")).any(|rest| hex_run(rest) == 12)
         || after("xx00").any(|rest| digit_run(rest).count() >= 18)
@@ -87,17 +87,19 @@ pub(super) fn carries_pseudonym(text: &str) -> bool {
         || after("9").any(stand_in_date)
 }
 
-/// `+999…` or a card number that starts behind `before`.
+/// `+999…` or a card number that starts behind `before`. Other digits may follow it in groups of their own.
 fn number((before, rest): (&str, &str)) -> bool {
     if before.ends_with(|c: char| c.is_ascii_digit()) {
         return false;
     }
+    let unbroken = rest.bytes().take_while(u8::is_ascii_digit).count();
     let digits: String = digit_run(rest).take(17).collect();
-    let phone =
-        before.ends_with('+') || before.trim_end().ends_with("+") || before.ends_with("%2b") || before.ends_with("00");
-    let card = digits.len() == 16
-        && digits.split_at_checked(15).is_some_and(|(body, check)| check == wrong_check(body).to_string());
-    card || digits.len() == 15 && (phone || before.is_empty())
+    let plus = before.trim_end().ends_with('+') || before.ends_with("%2b") || before.ends_with("00");
+    let phone = unbroken <= 15 && (digits.len() >= 15 && plus || digits.len() == 15 && before.trim().is_empty());
+    let card = unbroken <= 16
+        && unbroken != 15
+        && digits.get(..15).zip(digits.get(15..16)).is_some_and(|(body, check)| check == wrong_check(body).to_string());
+    phone || card
 }
 
 /// The digits from the start of `text`, with single separators between them.
@@ -244,6 +246,8 @@ mod tests {
             prop_assert!(is_stand_in(&plain), "{plain}");
             let written = if upper { plain.to_uppercase() } else { plain.clone() };
             prop_assert!(is_stand_in(&format!("please ask {written}, or nobody")), "{written}");
+            prop_assert!(is_stand_in(&format!("12 {written} 12/28 123 45678")), "{written}");
+            prop_assert!(is_stand_in(&format!("?q={}", written.replace('@', "%40").replace('+', "%2B"))), "{written}");
             if matches!(mask, MaskStyle::Phone | MaskStyle::Card | MaskStyle::Iban) {
                 let spaced: String = plain.chars().enumerate().flat_map(|(at, c)| (at > 3 && at % 4 == 0).then_some(' ').into_iter().chain([c])).collect();
                 prop_assert!(is_stand_in(&spaced), "{spaced}");
