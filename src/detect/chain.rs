@@ -9,8 +9,10 @@ pub(super) enum Gap {
     First,
     /// Spaces; also `%20` and `&nbsp;`.
     Space,
-    /// `-` or `_`, with or without spaces.
+    /// `-`, with or without spaces.
     Dash,
+    /// `_`: in identifiers and in program text.
+    Low,
     /// `.`
     Dot,
     /// `/`, with or without spaces.
@@ -76,7 +78,8 @@ fn gap_after(bytes: &[u8], end: usize) -> Option<(usize, Gap)> {
                     None => break,
                 }
             }
-            b'-' | b'_' => (Gap::Dash, 1),
+            b'-' => (Gap::Dash, 1),
+            b'_' => (Gap::Low, 1),
             b'.' => (Gap::Dot, 1),
             b'/' => (Gap::Slash, 1),
             b'(' | b')' => (Gap::Paren, 1),

@@ -70,8 +70,10 @@ fn international(digits: &[u8], groups: &[Group]) -> Option<(usize, u8)> {
         return None;
     }
     let coded = digits.starts_with(b"00") && (digits.len() == 2 || at(digits, 2) != b'0') && digits.len() != 3;
+    // Area codes behind 001 start with 2 to 9.
+    let plan = at(digits, 2) != b'1' || !matches!(at(digits, 3), b'0' | b'1');
     let used = fitting(groups, 10, 17)?;
-    (coded && (used > 1 || digits.len() >= 12)).then_some((used, 85))
+    (coded && plan && (used > 1 || digits.len() >= 12)).then_some((used, 85))
 }
 
 /// `(030) 1234567`, `(555) 123-4567`.
@@ -175,11 +177,12 @@ fn date(bytes: &[u8], groups: &[Group], first: usize) -> usize {
     if forward || backward { 3 } else { 0 }
 }
 
-/// How many groups hold at most `most` digits together, when these are at least `least`; a number ends with its line.
+/// How many groups hold at most `most` digits together, when these are at least `least`; a number ends with its line and
+/// before `_`.
 fn fitting(groups: &[Group], least: usize, most: usize) -> Option<usize> {
     let (mut used, mut total) = (0, 0);
     for group in groups {
-        if total + group.len() > most || (used > 0 && group.gap == Gap::Line) {
+        if total + group.len() > most || (used > 0 && matches!(group.gap, Gap::Line | Gap::Low)) {
             break;
         }
         total += group.len();
@@ -310,6 +313,7 @@ mod tests {
             "12345-67890",
             "01-23-45-67-89-01",
             "00-11-22-33-44-55",
+            "00100001 00000000",
             "at +52.520008",
             "100 200 300",
             "550e8400-e29b-41d4-a716-446655440000",
