@@ -1,1 +1,96 @@
-//! (being written)
+//! A plan and a body in, what the caller may see of it and a list of what that was out. Sans-I/O, push style; decides
+//! nothing: the views in the plan are `policy`'s.
+
+mod base64;
+mod guard;
+mod layout;
+mod leaf;
+mod plain;
+mod seen;
+mod view;
+
+use std::sync::Arc;
+
+pub use guard::{Guarded, WriteBack, guard_request};
+pub use layout::{Layout, LayoutError};
+pub use plain::{carries_personal, text_view};
+pub use view::ResponseView;
+
+pub use crate::formats::json::Limits;
+use crate::{
+    detect::Detector,
+    formats::json::{JsonError, JsonFault},
+    model::{ClassTable, Sensitive, SubjectId, Views},
+    protect::Protector,
+};
+
+/// What every body of a snapshot is rewritten with.
+#[derive(Debug)]
+pub struct Tools {
+    /// The classes that layouts and views speak of.
+    pub classes: Arc<ClassTable>,
+    /// Makes stand-ins.
+    pub protector: Protector,
+    /// Finds personal data in text.
+    pub detector: Detector,
+}
+
+/// Where links lead.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Links {
+    /// Origins of the CRM, without a trailing slash: `https://crm.internal:8443`.
+    pub upstream: Vec<String>,
+    /// The gateway's own base, without a trailing slash.
+    pub public: String,
+}
+
+/// How one body is rewritten for one caller.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What is where.
+    pub layout: Arc<Layout>,
+    /// How far the caller sees each class.
+    pub views: Views,
+    /// The tools.
+    pub tools: Arc<Tools>,
+    /// Where links lead; `None` leaves them.
+    pub links: Option<Arc<Links>>,
+    /// Values the caller sent in protected places: not echoed by a catch-all layout.
+    pub known: Arc<[Sensitive<String>]>,
+    /// The record the path names; a body's own subject wins.
+    pub subject: Option<SubjectId>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Why a body does not pass.
+#[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
+pub enum RewriteError {
+    /// Not a JSON text that may pass.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// A record holds more than `record_bytes` before its id.
+    #[error("a record is longer than the limit before its subject is known")]
+    SubjectTooLate,
+    /// Masked values written back where they would replace the real ones.
+    #[error("masked values in {}", fields.join(", "))]
+    MaskedValue {
+        /// JSONPath of each field.
+        fields: Vec<String>,
+    },
+}
+
+impl RewriteError {
+    /// Whether a limit was reached, rather than a rule of JSON broken.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        match self {
+            Self::Json(error) => matches!(
+                error.fault,
+                JsonFault::TooDeep | JsonFault::ValueTooLong | JsonFault::ObjectTooLong | JsonFault::TooComplex
+            ),
+            Self::SubjectTooLate => true,
+            Self::MaskedValue { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,498 @@
+//! The push lexer: validates every byte, follows the selectors, copies what nobody asked for in runs.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::{
+    Edit, Handler, JsonError, JsonFault, Limits, Side, Trace,
+    lookahead::{self, Skim},
+    number,
+    scan::{self, Stop},
+    text,
+};
+use crate::{
+    formats::path::{DEAD, Node, NodeId, Paths, Walker},
+    model::Leaf,
+};
+
+/// What may come next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Value,
+    FirstElement,
+    FirstName,
+    Name,
+    Colon,
+    /// After a value: a comma, a closing bracket, or the end.
+    Next,
+    /// In a string that nobody asked for and that is longer than its chunk.
+    Inside,
+    /// After an error.
+    Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Document,
+    Object,
+    Array,
+}
+
+/// An open container.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    kind: Kind,
+    node: NodeId,
+    index: u64,
+    record: bool,
+}
+
+/// Where the lexer is between two bytes.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    phase: Phase,
+    /// The node of the value that comes next.
+    node: NodeId,
+    top: Frame,
+}
+
+/// One JSON text on its way through.
+///
+/// Tokens that are complete in a chunk are read in place; one that is cut by the chunk's end and that somebody has to see
+/// whole waits in `carry`, bounded by [`Limits`].
+#[derive(Debug)]
+pub struct Splicer {
+    walker: Walker,
+    limits: Limits,
+    state: State,
+    stack: Vec<Frame>,
+    carry: Zeroizing<Vec<u8>>,
+    /// Bytes of the carried token that were searched for its end.
+    searched: usize,
+    skim: Skim,
+    text: Zeroizing<String>,
+    read: u64,
+    written: u64,
+}
+
+impl Splicer {
+    /// A lexer for one document.
+    #[must_use]
+    pub fn new(paths: Arc<Paths>, limits: Limits) -> Self {
+        let walker = Walker::new(paths);
+        let node = walker.root();
+        let top = Frame { kind: Kind::Document, node: DEAD, index: 0, record: false };
+        Self {
+            walker,
+            limits,
+            state: State { phase: Phase::Value, node, top },
+            stack: Vec::new(),
+            carry: Zeroizing::default(),
+            searched: 0,
+            skim: Skim::default(),
+            text: Zeroizing::default(),
+            read: 0,
+            written: 0,
+        }
+    }
+
+    /// Output bytes so far.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Reads `chunk` and appends to `out` what may go out.
+    ///
+    /// # Errors
+    /// What is wrong with the document or what `handler` has against it; `out` is as it was, and every further call fails.
+    pub fn push<H: Handler>(&mut self, chunk: &[u8], out: &mut Vec<u8>, handler: &mut H) -> Result<(), H::Error> {
+        if self.carry.is_empty() {
+            let used = self.guarded(chunk, false, out, handler)?;
+            self.carry.extend_from_slice(chunk.get(used..).unwrap_or_default());
+        } else {
+            let mut held = std::mem::take(&mut self.carry);
+            held.extend_from_slice(chunk);
+            let used = self.guarded(&held, false, out, handler)?;
+            held.drain(..used);
+            self.carry = held;
+        }
+        Ok(())
+    }
+
+    /// Ends the document.
+    ///
+    /// # Errors
+    /// When it is not complete; else as [`Splicer::push`].
+    pub fn finish<H: Handler>(&mut self, out: &mut Vec<u8>, handler: &mut H) -> Result<(), H::Error> {
+        let held = std::mem::take(&mut self.carry);
+        let used = self.guarded(&held, true, out, handler)?;
+        if used < held.len() || self.state.phase != Phase::Next || self.state.top.kind != Kind::Document {
+            return Err(JsonError { at: self.read, fault: JsonFault::Truncated }.into());
+        }
+        Ok(())
+    }
+
+    fn guarded<H: Handler>(
+        &mut self,
+        bytes: &[u8],
+        last: bool,
+        out: &mut Vec<u8>,
+        handler: &mut H,
+    ) -> Result<usize, H::Error> {
+        let before = out.len();
+        let state = self.state;
+        self.state.phase = Phase::Failed;
+        match self.run(state, bytes, last, out, handler) {
+            Ok(used) => {
+                self.read += used as u64;
+                self.written += (out.len() - before) as u64;
+                Ok(used)
+            }
+            Err(error) => {
+                out.truncate(before);
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads tokens until the bytes end; answers how many were used up.
+    fn run<H: Handler>(
+        &mut self,
+        mut state: State,
+        bytes: &[u8],
+        last: bool,
+        out: &mut Vec<u8>,
+        handler: &mut H,
+    ) -> Result<usize, H::Error> {
+        let Self { walker, limits, stack, skim, text, .. } = self;
+        let (mut at, mut kept) = (0, 0);
+        let (base, origin) = (self.read, self.written.wrapping_sub(out.len() as u64));
+        let fault = |at: usize, fault| Err(H::Error::from(JsonError { at: base + at as u64, fault }));
+        // What the carried token was searched for; nothing is carried but the token that comes first.
+        let mut searched = std::mem::take(&mut self.searched);
+        loop {
+            if state.phase != Phase::Inside {
+                at = scan::blanks(bytes, at);
+            }
+            let Some(first) = bytes.get(at).copied() else { break };
+            match state.phase {
+                Phase::Next => match (first, state.top.kind) {
+                    (b',', Kind::Object) => {
+                        at += 1;
+                        state.phase = Phase::Name;
+                    }
+                    (b',', Kind::Array) => {
+                        at += 1;
+                        state.top.index += 1;
+                        element(&mut state, walker, handler);
+                    }
+                    (b'}', Kind::Object) | (b']', Kind::Array) => {
+                        at += 1;
+                        close(&mut state, stack, handler, base + at as u64, place(origin, out, at, kept));
+                    }
+                    (_, Kind::Document) => return fault(at, JsonFault::Trailing),
+                    _ => return fault(at, JsonFault::Unexpected),
+                },
+                Phase::Name | Phase::FirstName => {
+                    if first != b'"' {
+                        if first == b'}' && state.phase == Phase::FirstName {
+                            at += 1;
+                            close(&mut state, stack, handler, base + at as u64, place(origin, out, at, kept));
+                            continue;
+                        }
+                        return fault(at, JsonFault::Unexpected);
+                    }
+                    let (start, resumed) = (at + 1, std::mem::take(&mut searched));
+                    let scan = scan::string(bytes, start + resumed);
+                    let end = match scan.stop {
+                        Stop::Close(end) | Stop::More(end) if end - start > limits.value_bytes => {
+                            return fault(at, JsonFault::ValueTooLong);
+                        }
+                        Stop::Close(end) => end,
+                        Stop::More(end) => {
+                            self.searched = end - start;
+                            break;
+                        }
+                        Stop::Bad(bad) => return fault(bad, JsonFault::String),
+                    };
+                    let raw = bytes.get(start..end).unwrap_or_default();
+                    let plain = resumed == 0 && !scan.escaped && !scan.high;
+                    let everything = state.top.node != DEAD && walker.flags(state.top.node) & Node::EVERYTHING != 0;
+                    if plain && !H::TRACES && !everything {
+                        state.node = if state.top.node == DEAD { DEAD } else { walker.member(state.top.node, raw) };
+                    } else {
+                        let name = match decode(raw, resumed != 0 || scan.escaped, text) {
+                            Ok(name) => name,
+                            Err(found) => return fault(at, found),
+                        };
+                        if H::TRACES {
+                            handler.trace(Trace::Name { name, start: base + at as u64 });
+                        }
+                        if everything {
+                            out.extend_from_slice(bytes.get(kept..at).unwrap_or_default());
+                            let edit = handler.name(name, origin.wrapping_add(out.len() as u64), out)?;
+                            kept = if edit == Edit::Keep { at } else { end + 1 };
+                        }
+                        state.node = walker.member(state.top.node, name.as_bytes());
+                    }
+                    at = end + 1;
+                    // The common spelling saves a turn.
+                    if bytes.get(at) == Some(&b':') {
+                        at += 1;
+                        state.phase = Phase::Value;
+                    } else {
+                        state.phase = Phase::Colon;
+                    }
+                }
+                Phase::Colon => {
+                    if first != b':' {
+                        return fault(at, JsonFault::Unexpected);
+                    }
+                    at += 1;
+                    state.phase = Phase::Value;
+                }
+                Phase::FirstElement => {
+                    if first == b']' {
+                        at += 1;
+                        close(&mut state, stack, handler, base + at as u64, place(origin, out, at, kept));
+                    } else {
+                        element(&mut state, walker, handler);
+                    }
+                }
+                Phase::Value => {
+                    let flags = walker.flags(state.node);
+                    let end = match first {
+                        b'"' if flags & Node::LEAF == 0 => {
+                            at += 1;
+                            state.phase = Phase::Inside;
+                            if flags & Node::RECORD != 0 {
+                                handler.record(Side::Start, place(origin, out, at, kept));
+                            }
+                            continue;
+                        }
+                        b'"' => {
+                            let (start, resumed) = (at + 1, std::mem::take(&mut searched));
+                            let scan = scan::string(bytes, start + resumed);
+                            let end = match scan.stop {
+                                Stop::Close(end) | Stop::More(end) if end - start > limits.value_bytes => {
+                                    return fault(at, JsonFault::ValueTooLong);
+                                }
+                                Stop::Close(end) => end,
+                                Stop::More(end) => {
+                                    self.searched = end - start;
+                                    break;
+                                }
+                                Stop::Bad(bad) => return fault(bad, JsonFault::String),
+                            };
+                            let raw = bytes.get(start..end).unwrap_or_default();
+                            let leaf = match decode(raw, resumed != 0 || scan.escaped, text) {
+                                Ok(value) => Leaf::Text(value),
+                                Err(found) => return fault(at, found),
+                            };
+                            if let Some(node) = walker.node(state.node) {
+                                out.extend_from_slice(bytes.get(kept..at).unwrap_or_default());
+                                let edit = tell(handler, node, leaf, origin, out)?;
+                                kept = if edit == Edit::Keep { at } else { end + 1 };
+                            }
+                            end + 1
+                        }
+                        b'{' | b'[' => {
+                            let mut node = state.node;
+                            if flags & Node::FILTER != 0 && first == b'{' {
+                                let object = bytes.get(at..).unwrap_or_default();
+                                let Some(length) = skim.advance(object) else {
+                                    if object.len() > limits.record_bytes {
+                                        return fault(at, JsonFault::ObjectTooLong);
+                                    }
+                                    break;
+                                };
+                                *skim = Skim::default();
+                                if length > limits.record_bytes {
+                                    return fault(at, JsonFault::ObjectTooLong);
+                                }
+                                let object = object.get(..length).unwrap_or_default();
+                                let satisfied = lookahead::satisfied(object, walker.filters(node));
+                                node = walker.resolve(node, &satisfied);
+                            }
+                            if stack.len() >= limits.depth {
+                                return fault(at, JsonFault::TooDeep);
+                            }
+                            if walker.is_exhausted() {
+                                return fault(at, JsonFault::TooComplex);
+                            }
+                            let record = walker.flags(node) & Node::RECORD != 0;
+                            if record {
+                                handler.record(Side::Start, place(origin, out, at, kept));
+                            }
+                            stack.push(state.top);
+                            let object = first == b'{';
+                            let kind = if object { Kind::Object } else { Kind::Array };
+                            state.top = Frame { kind, node, index: 0, record };
+                            state.phase = if object { Phase::FirstName } else { Phase::FirstElement };
+                            if H::TRACES {
+                                handler.trace(if object { Trace::Object } else { Trace::Array });
+                            }
+                            at += 1;
+                            continue;
+                        }
+                        b'-' | b'0'..=b'9' => {
+                            let end = number::end(bytes, at + std::mem::take(&mut searched));
+                            if end - at > limits.value_bytes {
+                                return fault(at, JsonFault::ValueTooLong);
+                            }
+                            if end == bytes.len() && !last {
+                                self.searched = end - at;
+                                break;
+                            }
+                            let token = bytes.get(at..end).unwrap_or_default();
+                            if !number::is_valid(token) {
+                                return fault(at, JsonFault::Number);
+                            }
+                            if flags & Node::LEAF != 0
+                                && let Some(node) = walker.node(state.node)
+                            {
+                                out.extend_from_slice(bytes.get(kept..at).unwrap_or_default());
+                                let leaf = Leaf::Number(str::from_utf8(token).unwrap_or_default());
+                                let edit = tell(handler, node, leaf, origin, out)?;
+                                kept = if edit == Edit::Keep { at } else { end };
+                            }
+                            end
+                        }
+                        _ => {
+                            let rest = bytes.get(at..).unwrap_or_default();
+                            let (word, leaf) = match first {
+                                b't' => (&b"true"[..], Leaf::Bool(true)),
+                                b'f' => (&b"false"[..], Leaf::Bool(false)),
+                                b'n' => (&b"null"[..], Leaf::Null),
+                                0xef if base + at as u64 == 0 => return fault(at, JsonFault::ByteOrderMark),
+                                _ => return fault(at, JsonFault::Unexpected),
+                            };
+                            if !rest.starts_with(word) {
+                                if word.starts_with(rest) {
+                                    break;
+                                }
+                                return fault(at, JsonFault::Unexpected);
+                            }
+                            let end = at + word.len();
+                            if flags & Node::LEAF != 0
+                                && let Some(node) = walker.node(state.node)
+                            {
+                                out.extend_from_slice(bytes.get(kept..at).unwrap_or_default());
+                                let edit = tell(handler, node, leaf, origin, out)?;
+                                kept = if edit == Edit::Keep { at } else { end };
+                            }
+                            end
+                        }
+                    };
+                    at = end;
+                    state.phase = Phase::Next;
+                    if H::TRACES {
+                        handler.trace(Trace::End(base + at as u64));
+                    }
+                }
+                Phase::Inside => {
+                    let scan = scan::string(bytes, at);
+                    match scan.stop {
+                        Stop::Close(end) => {
+                            if scan.high && simdutf8::basic::from_utf8(bytes.get(at..end).unwrap_or_default()).is_err()
+                            {
+                                return fault(at, JsonFault::Utf8);
+                            }
+                            at = end + 1;
+                            state.phase = Phase::Next;
+                            if walker.flags(state.node) & Node::RECORD != 0 {
+                                handler.record(Side::End, place(origin, out, at, kept));
+                            }
+                            if H::TRACES {
+                                handler.trace(Trace::End(base + at as u64));
+                            }
+                        }
+                        Stop::More(end) => {
+                            match whole_characters(bytes.get(at..end).unwrap_or_default()) {
+                                Ok(length) => at += length,
+                                Err(valid) => return fault(at + valid, JsonFault::Utf8),
+                            }
+                            break;
+                        }
+                        Stop::Bad(bad) => return fault(bad, JsonFault::String),
+                    }
+                }
+                Phase::Failed => return fault(at, JsonFault::Failed),
+            }
+        }
+        out.extend_from_slice(bytes.get(kept..at).unwrap_or_default());
+        self.state = state;
+        Ok(at)
+    }
+}
+
+fn element<H: Handler>(state: &mut State, walker: &mut Walker, handler: &mut H) {
+    let parent = state.top.node;
+    state.node = if parent == DEAD { DEAD } else { walker.element(parent, state.top.index) };
+    state.phase = Phase::Value;
+    if H::TRACES {
+        handler.trace(Trace::Element(state.top.index));
+    }
+}
+
+fn close<H: Handler>(state: &mut State, stack: &mut Vec<Frame>, handler: &mut H, read: u64, written: u64) {
+    if state.top.record {
+        handler.record(Side::End, written);
+    }
+    if let Some(outer) = stack.pop() {
+        state.top = outer;
+    }
+    state.phase = Phase::Next;
+    if H::TRACES {
+        handler.trace(Trace::Close);
+        handler.trace(Trace::End(read));
+    }
+}
+
+fn tell<H: Handler>(
+    handler: &mut H,
+    node: &Node,
+    leaf: Leaf<'_>,
+    origin: u64,
+    out: &mut Vec<u8>,
+) -> Result<Edit, H::Error> {
+    let at = origin.wrapping_add(out.len() as u64);
+    if node.has(Node::RECORD) {
+        handler.record(Side::Start, at);
+    }
+    let edit = handler.leaf(node, leaf, at, out)?;
+    if node.has(Node::RECORD) {
+        handler.record(Side::End, origin.wrapping_add(out.len() as u64));
+    }
+    Ok(edit)
+}
+
+/// Byte of the whole output at which input byte `at` goes out.
+fn place(origin: u64, out: &[u8], at: usize, kept: usize) -> u64 {
+    origin.wrapping_add((out.len() + at - kept) as u64)
+}
+
+/// The text between two quotes; borrowed unless there are escapes.
+fn decode<'a>(raw: &'a [u8], escaped: bool, text: &'a mut String) -> Result<&'a str, JsonFault> {
+    let raw = simdutf8::basic::from_utf8(raw).map_err(|_| JsonFault::Utf8)?;
+    if !escaped {
+        return Ok(raw);
+    }
+    text.clear();
+    text::unescape(raw, text).map_err(|_| JsonFault::LoneSurrogate)?;
+    Ok(text)
+}
+
+/// How much of `bytes` are whole characters.
+///
+/// # Errors
+/// Where it stops being UTF-8.
+fn whole_characters(bytes: &[u8]) -> Result<usize, usize> {
+    match simdutf8::compat::from_utf8(bytes) {
+        Ok(_) => Ok(bytes.len()),
+        Err(error) if error.error_len().is_none() => Ok(error.valid_up_to()),
+        Err(error) => Err(error.valid_up_to()),
+    }
+}

@@ -1,0 +1,105 @@
+//! A body map, compiled.
+
+use std::sync::Arc;
+
+use crate::{
+    formats::path::{PathError, Paths},
+    model::{BodyFormat, BodyMap, ClassId, ClassSet, ClassTable},
+};
+
+/// A body map cannot be followed.
+#[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
+pub enum LayoutError {
+    /// Its selectors.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A class of another table.
+    #[error("the map names a class that is not configured")]
+    UnknownClass,
+    /// A `subject` is given, and the format has no fields.
+    #[error("an opaque or empty body cannot have protected fields")]
+    NotJson,
+}
+
+/// A field's class.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rule {
+    pub(super) class: ClassId,
+    pub(super) base64: bool,
+    pub(super) free_text: bool,
+}
+
+/// What is where in a body.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    pub(super) paths: Arc<Paths>,
+    pub(super) rules: Box<[Rule]>,
+    classes: ClassSet,
+    links: bool,
+    /// Sightings wait for a record's id.
+    pub(super) has_subject: bool,
+    pub(super) everything: bool,
+}
+
+impl Layout {
+    /// The layout of `map`.
+    ///
+    /// # Errors
+    /// When its selectors are too many, or a class is not in `classes`.
+    pub fn compile(map: &BodyMap, classes: &ClassTable) -> Result<Self, LayoutError> {
+        if map.format != BodyFormat::Json && !(map.fields.is_empty() && map.links.is_empty()) {
+            return Err(LayoutError::NotJson);
+        }
+        let mut rules = Vec::with_capacity(map.fields.len());
+        let mut present = ClassSet::EMPTY;
+        for field in &map.fields {
+            classes.get(field.class).ok_or(LayoutError::UnknownClass)?;
+            let free_text = classes.free_text() == Some(field.class);
+            present.insert(field.class);
+            if free_text {
+                present = present.union(classes.detected());
+            }
+            rules.push(Rule { class: field.class, base64: field.base64, free_text });
+        }
+        Ok(Self {
+            paths: Arc::new(Paths::compile(map)?),
+            rules: rules.into(),
+            classes: present,
+            links: !map.links.is_empty(),
+            has_subject: map.subject.is_some(),
+            everything: false,
+        })
+    }
+
+    /// The layout for bodies that no map describes (errors): every string and every member name is searched.
+    #[must_use]
+    pub fn catch_all(classes: &ClassTable) -> Self {
+        let text: ClassSet = classes.free_text().into_iter().collect();
+        Self {
+            paths: Arc::new(Paths::everything()),
+            rules: Box::default(),
+            classes: classes.detected().union(text),
+            links: true,
+            has_subject: false,
+            everything: true,
+        }
+    }
+
+    /// The classes that may be met.
+    #[must_use]
+    pub fn classes(&self) -> ClassSet {
+        self.classes
+    }
+
+    /// Whether text is searched by the detectors.
+    #[must_use]
+    pub fn scans_text(&self) -> bool {
+        self.everything || self.rules.iter().any(|rule| rule.free_text)
+    }
+
+    /// Whether nothing is protected and nothing rewritten: the body may be relayed unread.
+    #[must_use]
+    pub fn is_pass_through(&self) -> bool {
+        !self.everything && self.rules.is_empty() && !self.links
+    }
+}

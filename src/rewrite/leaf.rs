@@ -1,0 +1,334 @@
+//! One leaf: which rule decides, what the caller sees, what that adds to the record.
+
+use super::{
+    Links, Plan, base64,
+    layout::Rule,
+    plain::{self, Known},
+    seen::Seen,
+};
+use crate::{
+    detect::Finding,
+    formats::json::{Edit, quote},
+    model::{Class, ClassId, Leaf, View},
+    protect::{self, Shown},
+};
+
+/// Shows leaves of one body. The buffers are its own so that a leaf costs no allocation.
+#[derive(Debug)]
+pub(super) struct Viewer {
+    pub(super) known: Known,
+    findings: Vec<Finding>,
+    shown: String,
+    linked: String,
+    pub(super) protected: u64,
+}
+
+/// What stands where a text was.
+enum Text {
+    Same,
+    Changed,
+}
+
+impl Viewer {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let known = if plan.layout.everything { Known::new(&plan.known) } else { Known::default() };
+        Self { known, findings: Vec::new(), shown: String::new(), linked: String::new(), protected: 0 }
+    }
+
+    /// Shows a leaf that `rules` select, and that is a link of the map when `link`.
+    pub(super) fn field(
+        &mut self,
+        plan: &Plan,
+        rules: impl Iterator<Item = Rule> + Clone,
+        link: bool,
+        leaf: Leaf<'_>,
+        seen: &mut Noted<'_>,
+        out: &mut Vec<u8>,
+    ) -> Edit {
+        let mut linked = std::mem::take(&mut self.linked);
+        linked.clear();
+        let moved = match (leaf, &plan.links) {
+            (Leaf::Text(text), Some(links)) if link => rewrite_link(links, text, &mut linked),
+            _ => false,
+        };
+        let leaf = if moved { Leaf::Text(&linked) } else { leaf };
+        let edit = match strictest(plan, rules) {
+            None => Edit::Keep,
+            Some(choice) => self.protect(plan, choice, leaf, seen, out),
+        };
+        let edit = match edit {
+            Edit::Keep if moved => {
+                quote(&linked, out);
+                Edit::Replaced
+            }
+            edit => edit,
+        };
+        self.linked = linked;
+        edit
+    }
+
+    fn protect(
+        &mut self,
+        plan: &Plan,
+        choice: Choice,
+        leaf: Leaf<'_>,
+        seen: &mut Noted<'_>,
+        out: &mut Vec<u8>,
+    ) -> Edit {
+        // Nothing is there to be seen.
+        if matches!(leaf, Leaf::Null | Leaf::Text("")) {
+            return Edit::Keep;
+        }
+        let Some(class) = plan.tools.classes.get(choice.rule.class) else { return redact_unknown(out) };
+        self.protected += 1;
+        if let (true, Leaf::Text(encoded)) = (choice.rule.base64, leaf) {
+            return self.encoded(plan, choice, class, encoded, seen, out);
+        }
+        seen.note(choice.rule.class, choice.view);
+        match (choice.view, leaf) {
+            (View::Reveal, Leaf::Text(text)) if choice.scan => match self.scan(plan, text, None, seen) {
+                Text::Same => Edit::Keep,
+                Text::Changed => {
+                    quote(&self.shown, out);
+                    Edit::Replaced
+                }
+            },
+            (View::Reveal, Leaf::Number(number)) if choice.scan => self.number(plan, number, None, seen, out),
+            _ => self.whole(plan, class, choice.view, leaf, out),
+        }
+    }
+
+    /// A text inside base64. What cannot be read cannot be searched, so free text of that kind is withheld.
+    fn encoded(
+        &mut self,
+        plan: &Plan,
+        choice: Choice,
+        class: &Class,
+        encoded: &str,
+        seen: &mut Noted<'_>,
+        out: &mut Vec<u8>,
+    ) -> Edit {
+        let text = base64::decode(encoded);
+        let changed = match &text {
+            Some(text) if choice.view == View::Reveal => {
+                seen.note(choice.rule.class, choice.view);
+                if !choice.scan {
+                    return Edit::Keep;
+                }
+                self.scan(plan, text.expose(), None, seen)
+            }
+            Some(text) => {
+                seen.note(choice.rule.class, choice.view);
+                self.shown.clear();
+                match plan.tools.protector.leaf(class, choice.view, Leaf::Text(text.expose()), &mut self.shown) {
+                    Shown::Kept => Text::Same,
+                    _ => Text::Changed,
+                }
+            }
+            None if choice.view == View::Reveal && !choice.scan => {
+                seen.note(choice.rule.class, choice.view);
+                return Edit::Keep;
+            }
+            None => {
+                seen.note(choice.rule.class, View::Redact);
+                self.shown.clear();
+                let _ = plan.tools.protector.leaf(class, View::Redact, Leaf::Text(encoded), &mut self.shown);
+                Text::Changed
+            }
+        };
+        match changed {
+            Text::Same => Edit::Keep,
+            Text::Changed => {
+                quote(&base64::encode(&self.shown, encoded), out);
+                Edit::Replaced
+            }
+        }
+    }
+
+    fn whole(&mut self, plan: &Plan, class: &Class, view: View, leaf: Leaf<'_>, out: &mut Vec<u8>) -> Edit {
+        self.shown.clear();
+        match plan.tools.protector.leaf(class, view, leaf, &mut self.shown) {
+            Shown::Kept => return Edit::Keep,
+            Shown::Text => quote(&self.shown, out),
+            Shown::Zero => out.push(b'0'),
+            Shown::False => out.extend_from_slice(b"false"),
+            Shown::Null => out.extend_from_slice(b"null"),
+        }
+        Edit::Replaced
+    }
+
+    /// A number in free text: an account number spelled without quotes is one still.
+    fn number(
+        &mut self,
+        plan: &Plan,
+        number: &str,
+        at_most: Option<View>,
+        seen: &mut Noted<'_>,
+        out: &mut Vec<u8>,
+    ) -> Edit {
+        if let Text::Same = self.scan(plan, number, at_most, seen) {
+            return Edit::Keep;
+        }
+        out.push(b'0');
+        Edit::Replaced
+    }
+
+    /// A text of a body that no map describes.
+    pub(super) fn unmapped(&mut self, plan: &Plan, leaf: Leaf<'_>, seen: &mut Noted<'_>, out: &mut Vec<u8>) -> Edit {
+        match leaf {
+            Leaf::Text(text) => {
+                let mut linked = std::mem::take(&mut self.linked);
+                linked.clear();
+                let moved = plan.links.as_ref().is_some_and(|links| rewrite_link(links, text, &mut linked));
+                let text = if moved { linked.as_str() } else { text };
+                let edit = match (self.search(plan, text, seen), moved) {
+                    (true, _) => {
+                        quote(&self.shown, out);
+                        Edit::Replaced
+                    }
+                    (false, true) => {
+                        quote(&linked, out);
+                        Edit::Replaced
+                    }
+                    (false, false) => Edit::Keep,
+                };
+                self.linked = linked;
+                edit
+            }
+            Leaf::Number(number) if self.search(plan, number, seen) => {
+                out.push(b'0');
+                Edit::Replaced
+            }
+            Leaf::Number(_) | Leaf::Bool(_) | Leaf::Null => Edit::Keep,
+        }
+    }
+
+    /// A member name of such a body.
+    pub(super) fn unmapped_name(&mut self, plan: &Plan, name: &str, seen: &mut Noted<'_>, out: &mut Vec<u8>) -> Edit {
+        if !self.search(plan, name, seen) {
+            return Edit::Keep;
+        }
+        quote(&self.shown, out);
+        Edit::Replaced
+    }
+
+    /// Whether `text` holds findings or known values; `shown` is it without them.
+    pub(super) fn search(&mut self, plan: &Plan, text: &str, seen: &mut Noted<'_>) -> bool {
+        if text.is_empty() {
+            return false;
+        }
+        let mut found = matches!(self.scan(plan, text, Some(View::Redact), seen), Text::Changed);
+        let withheld = if found { std::mem::take(&mut self.shown) } else { String::new() };
+        let left = if found { withheld.as_str() } else { text };
+        let mut shown = std::mem::take(&mut self.shown);
+        let text_class = plan.tools.classes.free_text();
+        if let Some(class) = text_class.filter(|_| self.known.hide(left, plan, &mut shown)) {
+            seen.note(class, View::Redact);
+            found = true;
+        } else {
+            shown.clear();
+            shown.push_str(left);
+        }
+        self.shown = shown;
+        if !found && self.hidden(plan, text, seen) {
+            found = true;
+        }
+        self.protected += u64::from(found);
+        found
+    }
+
+    /// Whether `text` holds something only once its percent or unicode escapes are undone. All of it goes then.
+    fn hidden(&mut self, plan: &Plan, text: &str, seen: &mut Noted<'_>) -> bool {
+        let Some(class) = plan.tools.classes.free_text().and_then(|id| plan.tools.classes.get(id)) else {
+            return false;
+        };
+        let Some(decoded) = plain::decoded(text) else { return false };
+        let found = matches!(self.scan(plan, &decoded, Some(View::Redact), seen), Text::Changed);
+        let mut shown = std::mem::take(&mut self.shown);
+        let found = found || self.known.hide(&decoded, plan, &mut shown);
+        shown.clear();
+        if found {
+            seen.note(id, View::Redact);
+            shown.push_str(&protect::redacted_text(class));
+        }
+        self.shown = shown;
+        found
+    }
+
+    /// What the last search left.
+    pub(super) fn take_shown(&mut self) -> String {
+        std::mem::take(&mut self.shown)
+    }
+
+    /// Replaces the findings of `text` by what the caller sees of their classes, at most at `at_most`.
+    fn scan(&mut self, plan: &Plan, text: &str, at_most: Option<View>, seen: &mut Noted<'_>) -> Text {
+        let tools = &plan.tools;
+        self.shown.clear();
+        if !tools.detector.worth_scanning(text) {
+            return Text::Same;
+        }
+        tools.detector.scan(text, &mut self.findings);
+        let (mut kept, mut changed) = (0, Text::Same);
+        for finding in &self.findings {
+            let found = text.get(finding.start..finding.end);
+            let (Some(found), Some(id)) = (found, tools.classes.of_entity(finding.entity)) else { continue };
+            let Some(class) = tools.classes.get(id) else { continue };
+            let view = at_most.map_or(plan.views.get(id), |most| plan.views.get(id).min(most));
+            seen.note(id, view);
+            if view == View::Reveal {
+                continue;
+            }
+            self.shown.push_str(text.get(kept..finding.start).unwrap_or_default());
+            tools.protector.span(class, view, found, &mut self.shown);
+            (kept, changed) = (finding.end, Text::Changed);
+        }
+        self.shown.push_str(text.get(kept..).unwrap_or_default());
+        changed
+    }
+}
+
+/// Sightings of a leaf that goes out at byte `at`.
+pub(super) struct Noted<'a> {
+    pub(super) seen: &'a mut Seen,
+    pub(super) at: u64,
+}
+
+impl Noted<'_> {
+    fn note(&mut self, class: ClassId, view: View) {
+        self.seen.note(class, view, self.at);
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Choice {
+    rule: Rule,
+    view: View,
+    /// Some rule calls it free text.
+    scan: bool,
+}
+
+/// The rule with the lowest view; the first of equals.
+fn strictest(plan: &Plan, rules: impl Iterator<Item = Rule> + Clone) -> Option<Choice> {
+    let scan = rules.clone().any(|rule| rule.free_text);
+    let rule = rules.min_by_key(|rule| plan.views.get(rule.class))?;
+    Some(Choice { rule, view: plan.views.get(rule.class), scan })
+}
+
+/// A class that the table does not have: nothing is known about it, so nothing is shown.
+fn redact_unknown(out: &mut Vec<u8>) -> Edit {
+    out.extend_from_slice(b"null");
+    Edit::Replaced
+}
+
+/// Whether `text` is an absolute link to the CRM; `linked` is then the gateway's.
+pub(super) fn rewrite_link(links: &Links, text: &str, linked: &mut String) -> bool {
+    for origin in &links.upstream {
+        let Some((start, rest)) = text.split_at_checked(origin.len()) else { continue };
+        if start.eq_ignore_ascii_case(origin) && (rest.is_empty() || rest.starts_with(['/', '?', '#'])) {
+            linked.push_str(links.public.trim_end_matches('/'));
+            linked.push_str(rest);
+            return true;
+        }
+    }
+    false
+}
