@@ -1,9 +1,9 @@
 //! Payment card numbers (ISO/IEC 7812-1): length and issuer range, check digit, layout.
 
 use super::{
-    Spot, at,
+    Spot,
     chain::{Gap, Group},
-    context,
+    context, phone,
 };
 use crate::model::Entity;
 
@@ -54,10 +54,14 @@ fn score(bytes: &[u8], number: &[u8], groups: &[Group], before: Option<&Group>) 
         return None;
     }
     // `+` and up to 15 digits is a telephone number (E.164).
-    if number.len() <= 15 && at(bytes, from.start.wrapping_sub(1)) == b'+' {
+    if number.len() <= 15 && phone::plus_before(bytes, from.start).is_some() {
         return None;
     }
     let score = layout(groups)?;
+    // Bytes in hexadecimal are written in pairs.
+    if groups.len() > 5 && from.len() == 2 && !context::card(bytes, from.start) {
+        return None;
+    }
     // The decimals of a fraction.
     if groups.len() == 1 && from.gap == Gap::Dot && before.is_some_and(|whole| whole.len() <= 3) {
         return None;
@@ -84,7 +88,7 @@ fn layout(groups: &[Group]) -> Option<u8> {
         }
         _ => {}
     }
-    let one_gap = gaps().all(|gap| matches!(gap, Gap::Space | Gap::Dash) && Some(gap) == gaps().next());
+    let one_gap = gaps().all(|gap| matches!(gap, Gap::Space | Gap::Dash | Gap::Low) && Some(gap) == gaps().next());
     let size = groups.first().map_or(0, Group::len);
     let (even, uneven) = groups
         .split_last()
@@ -234,6 +238,7 @@ mod tests {
             "1732456789012",
             "9780306406157",
             "0000000000000000",
+            "24 80 24 80 24 80 24 80",
             "order 1234567890123456",
             "550e8400-e29b-41d4-a716-446655440000",
         ] {

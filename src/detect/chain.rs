@@ -7,10 +7,12 @@ use super::at;
 pub(super) enum Gap {
     /// Nothing: the group is the first.
     First,
-    /// Spaces, or `%20`.
+    /// Spaces; also `%20` and `&nbsp;`.
     Space,
-    /// `-` or `_`, with or without spaces.
+    /// `-`, with or without spaces.
     Dash,
+    /// `_`: in identifiers and in program text.
+    Low,
     /// `.`
     Dot,
     /// `/`, with or without spaces.
@@ -66,11 +68,18 @@ pub(super) fn read(bytes: &[u8], start: usize, groups: &mut Vec<Group>) -> usize
 /// The gap that starts at `end` and the digit after it.
 fn gap_after(bytes: &[u8], end: usize) -> Option<(usize, Gap)> {
     let (mut gap, mut next) = (Gap::First, end);
-    while next - end < MAX_GAP_BYTES {
+    for _ in 0..MAX_GAP_SIGNS {
         let (found, width) = match at(bytes, next) {
             b' ' | b'\t' => (Gap::Space, 1),
             b'%' if at(bytes, next + 1) == b'2' && at(bytes, next + 2) == b'0' => (Gap::Space, 3),
-            b'-' | b'_' => (Gap::Dash, 1),
+            b'&' => {
+                match HARD_SPACES.iter().find(|name| bytes.get(next..).is_some_and(|rest| rest.starts_with(name))) {
+                    Some(name) => (Gap::Space, name.len()),
+                    None => break,
+                }
+            }
+            b'-' => (Gap::Dash, 1),
+            b'_' => (Gap::Low, 1),
             b'.' => (Gap::Dot, 1),
             b'/' => (Gap::Slash, 1),
             b'(' | b')' => (Gap::Paren, 1),
@@ -90,7 +99,9 @@ fn gap_after(bytes: &[u8], end: usize) -> Option<(usize, Gap)> {
 }
 
 /// `) - ` and a line break after a space still join two groups.
-const MAX_GAP_BYTES: usize = 4;
+const MAX_GAP_SIGNS: usize = 4;
+/// No-break spaces as HTML writes them.
+const HARD_SPACES: [&[u8]; 3] = [b"&nbsp;", b"&#160;", b"&#xa0;"];
 
 #[cfg(test)]
 mod tests {
@@ -106,6 +117,8 @@ mod tests {
     fn gaps_join_what_people_write_as_one_number() {
         assert_eq!(gaps("4111 1111 - 1111%201111"), [Gap::First, Gap::Space, Gap::Dash, Gap::Space]);
         assert_eq!(gaps("49 (0) 30"), [Gap::First, Gap::Paren, Gap::Paren]);
+        assert_eq!(gaps("41&nbsp;11&#160;11"), [Gap::First, Gap::Space, Gap::Space]);
+        assert_eq!(gaps("41&amp;11"), [Gap::First]);
         assert_eq!(gaps("10:30"), [Gap::First]);
         assert_eq!(gaps("1, 2"), [Gap::First]);
     }

@@ -44,8 +44,9 @@ fn domain(bytes: &[u8], start: usize) -> Option<usize> {
     let dot = name.iter().rposition(|byte| *byte == b'.')?;
     let top = name.get(dot + 1..)?;
     let named = top.iter().any(|byte| byte.is_ascii_alphabetic() || *byte == LETTER);
-    (dot > 0 && at(name, 0) != b'.' && (named || name.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')))
-        .then_some(start + name.len())
+    // `package@1.2.3` is a version.
+    let machine = || name.split(|byte| *byte == b'.').filter(|octet| (1..=3).contains(&octet.len())).count() == 4;
+    (dot > 0 && at(name, 0) != b'.' && (named || machine())).then_some(start + name.len())
 }
 
 fn is_word(byte: u8) -> bool {
@@ -101,7 +102,18 @@ mod tests {
 
     #[test]
     fn an_at_sign_alone_is_no_address() {
-        for text in ["@jane", "jane@", "5 @ 3.20 EUR", "@scope/package", "jane@home", "a @ b.com", "x@.com", "@"] {
+        for text in [
+            "@jane",
+            "jane@",
+            "5 @ 3.20 EUR",
+            "@scope/package",
+            "jane@home",
+            "a @ b.com",
+            "x@.com",
+            "serde@1.0.219",
+            "x@0.3",
+            "@",
+        ] {
             assert_eq!(found(text), [], "{text}");
         }
     }

@@ -58,6 +58,8 @@ impl<'t> Folded<'t> {
 fn fold(c: char) -> Option<u8> {
     let code = u32::from(c);
     Some(match code {
+        // Most of what is written in Latin, Greek, Cyrillic, Hebrew, kana and Han: nothing to look up.
+        0xC0..=0x2FF | 0x370..=0x5FF | 0x3041..=0x30FA | 0x3400..=0x9FFF => LETTER,
         0xAD | 0x34F | 0x61C | 0x180E | 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x2069 | 0xFEFF => return None,
         // Combining marks: struck-through and keycap digits read as digits.
         0x300..=0x36F | 0x20D0..=0x20F0 | 0xFE00..=0xFE0F => return None,

@@ -37,22 +37,25 @@ fn number(bytes: &[u8], groups: &[Group], after: Option<&Group>) -> Option<(usiz
     let start = first.start - open;
     if let Some(plus) = plus_before(bytes, start).or_else(|| plus_before(bytes, first.start)) {
         let used = fitting(groups, 8, 15)?;
-        return (at(digits, 0) != b'0').then_some((used, plus, 92));
+        // `+52.520008` is a place; `+1.5551234567` a number (RFC 5733 §2.5).
+        let place = matches!(groups, [_, decimals, ..] if used == 2 && decimals.gap == Gap::Dot && decimals.len() <= 7);
+        return (at(digits, 0) != b'0' && !place).then_some((used, plus, 92));
     }
     let before = at(bytes, start.wrapping_sub(1));
     let glued = is_word(before)
-        || b"#$=".contains(&before) && before != b'='
+        || b"#$".contains(&before)
         || (b"-/._".contains(&before) && is_word(at(bytes, start.wrapping_sub(2))));
-    let named = context::phone(bytes, start);
-    if (glued || context::reference(bytes, start)) && !named {
-        return None;
-    }
-    let (used, score) = international(digits, groups, named)
+    let formed = international(digits, groups)
         .or_else(|| parenthesised(bytes, groups))
         .or_else(|| north_american(bytes, groups, after))
         .or_else(|| trunk(bytes, groups))
-        .or_else(|| mobile(digits, groups))
-        .or_else(|| named.then(|| fitting(groups, 7, 15).map(|used| (used, 65))).flatten())?;
+        .or_else(|| mobile(digits, groups));
+    // The words are read last: looking at them costs more than all the rest.
+    let (used, score) = formed.or_else(|| fitting(groups, 7, 15).map(|used| (used, 65)))?;
+    let named = context::phone(bytes, start);
+    if !named && (formed.is_none() || glued || context::reference(bytes, start)) {
+        return None;
+    }
     let end = groups.get(used.checked_sub(1)?)?.end;
     let next = at(bytes, end);
     let goes_on =
@@ -60,12 +63,17 @@ fn number(bytes: &[u8], groups: &[Group], after: Option<&Group>) -> Option<(usiz
     (!goes_on || named).then_some((used, start, score))
 }
 
-/// `00` and a country code. Ten to 17 digits; without gaps only when no word speaks against it.
-fn international(digits: &[u8], groups: &[Group], named: bool) -> Option<(usize, u8)> {
+/// `00` and a country code. Ten to 17 digits, twelve without gaps.
+fn international(digits: &[u8], groups: &[Group]) -> Option<(usize, u8)> {
+    // Pairs are the address of a network card.
+    if sizes(groups, &[2; 6]) {
+        return None;
+    }
     let coded = digits.starts_with(b"00") && (digits.len() == 2 || at(digits, 2) != b'0') && digits.len() != 3;
+    // Area codes behind 001 start with 2 to 9.
+    let plan = at(digits, 2) != b'1' || !matches!(at(digits, 3), b'0' | b'1');
     let used = fitting(groups, 10, 17)?;
-    let whole = digits.len() >= 12 || named;
-    (coded && (used > 1 || whole)).then_some((used, 85))
+    (coded && plan && (used > 1 || digits.len() >= 12)).then_some((used, 85))
 }
 
 /// `(030) 1234567`, `(555) 123-4567`.
@@ -98,7 +106,7 @@ fn north_american(bytes: &[u8], groups: &[Group], after: Option<&Group>) -> Opti
     let assigned = area.value(bytes) >= 200 && exchange.value(bytes) >= 200;
     match gap {
         Gap::Dash => Some((used, if assigned { 85 } else { 70 })),
-        Gap::Space | Gap::Dot if assigned => Some((used, 75)),
+        Gap::Space | Gap::Dot if area.value(bytes) >= 200 => Some((used, if assigned { 75 } else { 66 })),
         _ => None,
     }
 }
@@ -169,11 +177,12 @@ fn date(bytes: &[u8], groups: &[Group], first: usize) -> usize {
     if forward || backward { 3 } else { 0 }
 }
 
-/// How many groups hold at most `most` digits together, when these are at least `least`; a number ends with its line.
+/// How many groups hold at most `most` digits together, when these are at least `least`; a number ends with its line and
+/// before `_`.
 fn fitting(groups: &[Group], least: usize, most: usize) -> Option<usize> {
     let (mut used, mut total) = (0, 0);
     for group in groups {
-        if total + group.len() > most || (used > 0 && group.gap == Gap::Line) {
+        if total + group.len() > most || (used > 0 && matches!(group.gap, Gap::Line | Gap::Low)) {
             break;
         }
         total += group.len();
@@ -192,7 +201,7 @@ fn is_word(byte: u8) -> bool {
 }
 
 /// Where the `+` that ends at `start` is; `%2B` in a URL.
-fn plus_before(bytes: &[u8], start: usize) -> Option<usize> {
+pub(super) fn plus_before(bytes: &[u8], start: usize) -> Option<usize> {
     let before = bytes.get(..start)?;
     if before.ends_with(b"+") && !before.get(..start - 1)?.last().is_some_and(u8::is_ascii_digit) {
         return Some(start - 1);
@@ -249,6 +258,7 @@ mod tests {
             "030 12345678",
             "0151/12345678",
             "0151-1234567",
+            "555 123 4567",
             "020 7946 0958",
             "07911 123456",
             "01 23 45 67 89",
@@ -302,6 +312,9 @@ mod tests {
             "123456789",
             "12345-67890",
             "01-23-45-67-89-01",
+            "00-11-22-33-44-55",
+            "00100001 00000000",
+            "at +52.520008",
             "100 200 300",
             "550e8400-e29b-41d4-a716-446655440000",
             "ISBN 978-3-16-148410-0",

@@ -26,11 +26,12 @@ pub(super) fn claim(bytes: &[u8], groups: &mut [Group], found: &mut Vec<Spot>) {
 fn written(bytes: &[u8], groups: &[Group], first: usize) -> Option<(usize, u8)> {
     let rest = groups.get(first..)?;
     let one = rest.first().filter(|group| !group.taken)?;
-    let (before, named) = (at(bytes, one.start.wrapping_sub(1)), context::social_security(bytes, one.start));
+    let before = at(bytes, one.start.wrapping_sub(1));
+    let named = || context::social_security(bytes, one.start);
     if before == b'+' || before == b'#' {
         return None;
     }
-    if one.len() == 9 && named {
+    if one.len() == 9 && named() {
         let value = one.value(bytes);
         return given(value / 1_000_000, value / 10_000 % 100, value % 10_000).then_some((1, 85));
     }
@@ -44,7 +45,7 @@ fn written(bytes: &[u8], groups: &[Group], first: usize) -> Option<(usize, u8)> 
     let score = match gap {
         Gap::Dash => 90,
         // `030 12 3456` is a telephone number in Berlin.
-        Gap::Space | Gap::Dot if named || at(bytes, area.start) != b'0' => 75,
+        Gap::Space | Gap::Dot if at(bytes, area.start) != b'0' || named() => 75,
         _ => return None,
     };
     given(area.value(bytes), group.value(bytes), serial.value(bytes)).then_some((3, score))
