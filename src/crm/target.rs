@@ -174,6 +174,7 @@ pub(super) fn is_segment_byte(byte: u8) -> bool {
     is_unreserved(byte) || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b',' | b'=' | b':' | b'@')
 }
 
+#[derive(Clone, Copy)]
 enum Plus {
     Literal,
     Blank,
