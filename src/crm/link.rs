@@ -231,6 +231,8 @@ fn canonical_host(host: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const PUBLIC: &str = "https://gw.example:8443";
@@ -330,6 +332,37 @@ mod tests {
             "</a> <https://evil.example/>",
         ] {
             assert_eq!(rewrite_link(header, &origins(), PUBLIC), LinkOutcome::Foreign, "{header}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_not_foreign_stays_at_the_gateway(
+            pieces in prop::collection::vec(
+                prop::sample::select(vec![
+                    "https:", "http:", "HTTPS:", "//", "/", "crm.example", "CRM.EXAMPLE", "evil.example", ":443", ":", "@", ".",
+                    "\\", "?", "#", "\t", " ", "a", "%2e", "[::1]", "javascript:", "[2001:db8::1]:9443",
+                ]),
+                0..8,
+            ),
+        ) {
+            let text = pieces.concat();
+            match location(&text) {
+                LinkOutcome::Rewritten(link) => {
+                    let rest = link.strip_prefix(PUBLIC);
+                    prop_assert!(rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#'])), "{}", link);
+                    prop_assert!(text.ends_with(rest.unwrap_or_default()));
+                    prop_assert_eq!(rewrite_location(&link, &[PUBLIC.to_owned()], PUBLIC), LinkOutcome::Rewritten(link));
+                }
+                LinkOutcome::Unchanged => {
+                    prop_assert!(!text.starts_with("//"));
+                    let first = text.split(['/', '?', '#']).next().unwrap_or_default();
+                    prop_assert!(!first.contains([':', '\\', '\t', ' ']), "{}", text);
+                }
+                LinkOutcome::Foreign => {}
+            }
         }
     }
 }

@@ -103,11 +103,14 @@ impl<'d> Loader<'_, '_, 'd> {
 
         let method = parsed.as_ref().map(|(method, _)| method);
         let reads = method.is_none_or(|m| matches!(*m, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS));
-        let no_body = reads.then_some(BodyFormat::Empty);
+        // A table of the wrong type is reported as such; that it describes nothing follows from it.
+        let absent = |bodiless: bool| bodiless.then_some(BodyFormat::Empty);
+        let bodiless = reads || section.value("request").is_some();
         let request = section.section("request", &mut self.report);
-        let request = fields::body(request, "request", no_body, start, &self.context, &mut self.report);
+        let request = fields::body(request, "request", absent(bodiless), start, &self.context, &mut self.report);
+        let bodiless = section.value("response").is_some();
         let response = section.section("response", &mut self.report);
-        let response = fields::body(response, "response", None, start, &self.context, &mut self.report);
+        let response = fields::body(response, "response", absent(bodiless), start, &self.context, &mut self.report);
         let write_back = section.text("write_back", &mut self.report);
         let write_back = write_back.and_then(|text| self.write_back(&text, request.format, action));
         let template = parsed.as_ref().map(|(_, template)| template);

@@ -28,7 +28,7 @@ fn found(text: &str) -> Vec<String> {
 fn each_mistake_is_found_at_its_place() {
     let plain = "response.fields = {}";
     for (line, expected) in [
-        ("response.fields = { '$.a' = 'emial' }", "8:31 unknown class `emial`"),
+        ("response.fields = { '$.a' = 'emial' }", "8:30 unknown class `emial`"),
         ("response.fields = { '$.a' = { class = 'emial' } }", "8:40 unknown class `emial`"),
         ("response.fields = { '$.a' = { class = 'email', encoding = 'hex' } }", "8:60 unknown encoding `hex`"),
         ("response.fields = { '$.a' = { encoding = 'base64' } }", "8:29 `class` is missing"),
@@ -139,7 +139,7 @@ fn all_mistakes_are_reported_in_order() {
     let text = "[map]\nnmae = 'm'\n[[route]]\nname = 'a'\nmatch = 'GRAB /a//b'\nresource = 'r'\naction = 'look'\n\
                 response.fields = { '$.' = 'emial' }\nsubject = 'x'\ncolour = 1\n";
     let places: Vec<String> = found(text).iter().map(|one| one.split(' ').next().unwrap().to_owned()).collect();
-    assert_eq!(places, ["1:1", "2:1", "5:10", "5:17", "7:11", "8:1", "8:24", "8:29", "9:12", "10:1"]);
+    assert_eq!(places, ["1:1", "2:1", "5:10", "5:18", "7:11", "8:24", "8:29", "9:12", "10:1"]);
 }
 
 #[test]

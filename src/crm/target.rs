@@ -89,7 +89,7 @@ impl<'a> Segment<'a> {
         if raw == "." || raw == ".." {
             return Err(TargetError::Bad("a dot segment"));
         }
-        if !raw.bytes().all(|byte| is_segment_byte(byte) || byte == b'%') {
+        if !raw.bytes().all(|byte| is_segment_byte(byte) || matches!(byte, b'%' | b'+')) {
             return Err(TargetError::Bad("a character that a path segment cannot hold"));
         }
         if !raw.contains('%') {
@@ -174,6 +174,7 @@ pub(super) fn is_segment_byte(byte: u8) -> bool {
     is_unreserved(byte) || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b',' | b'=' | b':' | b'@')
 }
 
+#[derive(Clone, Copy)]
 enum Plus {
     Literal,
     Blank,
