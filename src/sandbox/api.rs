@@ -20,9 +20,7 @@ fn route(store: &mut Store, call: &Call) -> Result<Reply, Failure> {
     let segments = call.segments().unwrap_or_default();
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
     match path.as_slice() {
-        ["health"] => {
-            only(call, Method::GET, "GET, HEAD").map(|()| Reply::json(StatusCode::OK, &json!({ "status": "ok" })))
-        }
+        ["health"] => only_get(call, "GET, HEAD").map(|()| Reply::json(StatusCode::OK, &json!({ "status": "ok" }))),
         ["customers"] => customers::collection(store, call),
         ["customers", id] => customers::one(store, call, id),
         ["customers", id, "orders"] => customers::orders_of(store, call, id),
@@ -41,13 +39,13 @@ fn route(store: &mut Store, call: &Call) -> Result<Reply, Failure> {
     }
 }
 
-fn only(call: &Call, method: Method, allow: &'static str) -> Result<(), Failure> {
-    if call.method == method { Ok(()) } else { Err(Failure::method(call, allow)) }
+fn only_get(call: &Call, allow: &'static str) -> Result<(), Failure> {
+    if call.method == Method::GET { Ok(()) } else { Err(Failure::method(call, allow)) }
 }
 
 /// `GET /search?q=`: every customer and ticket whose texts contain `q` (any case; digits also without their separators).
 fn search(store: &Store, call: &Call) -> Result<Reply, Failure> {
-    only(call, Method::GET, "GET, HEAD, POST")?;
+    only_get(call, "GET, HEAD, POST")?;
     let Some(wanted) = call.parameter("q") else {
         return Err(Failure::bad_request("q is missing".into(), json!({ "q": "" })));
     };
@@ -89,7 +87,7 @@ fn lookup(store: &Store, call: &Call) -> Result<Reply, Failure> {
 
 /// `GET /export/customers?count=`: as many customers as asked for, all once by default.
 fn export(store: &Store, call: &Call) -> Result<Reply, Failure> {
-    only(call, Method::GET, "GET, HEAD")?;
+    only_get(call, "GET, HEAD")?;
     let held = store.records.customers.len() as u64;
     let count = match call.parameter("count") {
         None => held,

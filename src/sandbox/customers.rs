@@ -82,7 +82,7 @@ fn list(store: &Store, call: &Call) -> Result<Reply, Failure> {
     let name = call.parameter("name").map(|name| name.to_lowercase());
     let matching = store.records.customers.values().filter(|record| {
         email.as_ref().is_none_or(|email| text(record, "email").to_lowercase() == *email)
-            && phone.as_ref().is_none_or(|phone| only_digits(text(record, "phone")) == *phone)
+            && phone.as_ref().is_none_or(|phone| !phone.is_empty() && only_digits(text(record, "phone")) == *phone)
             && name.as_ref().is_none_or(|name| text(record, "name").to_lowercase().contains(name))
     });
     page(call, &matching.map(|record| show(call, record)).collect::<Vec<_>>())

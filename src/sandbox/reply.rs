@@ -117,22 +117,22 @@ pub(super) struct Failure {
     status: StatusCode,
     code: &'static str,
     message: String,
-    input: Value,
+    input: Box<Value>,
     allow: Option<&'static str>,
 }
 
 impl Failure {
     pub(super) fn bad_request(message: String, input: Value) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code: "bad_request", message, input, allow: None }
+        Self { status: StatusCode::BAD_REQUEST, code: "bad_request", message, input: input.into(), allow: None }
     }
 
     pub(super) fn unauthorized() -> Self {
         let message = String::from("the header X-Api-Token is missing or wrong");
-        Self { status: StatusCode::UNAUTHORIZED, code: "unauthorized", message, input: json!({}), allow: None }
+        Self { status: StatusCode::UNAUTHORIZED, code: "unauthorized", message, input: json!({}).into(), allow: None }
     }
 
     pub(super) fn not_found(message: String, input: Value) -> Self {
-        Self { status: StatusCode::NOT_FOUND, code: "not_found", message, input, allow: None }
+        Self { status: StatusCode::NOT_FOUND, code: "not_found", message, input: input.into(), allow: None }
     }
 
     /// 404 for one record.
@@ -144,15 +144,21 @@ impl Failure {
         let message = format!("{} is not possible here", call.method);
         let input = json!({ "method": call.method.as_str(), "path": call.path() });
         let status = StatusCode::METHOD_NOT_ALLOWED;
-        Self { status, code: "method_not_allowed", message, input, allow: Some(allow) }
+        Self { status, code: "method_not_allowed", message, input: input.into(), allow: Some(allow) }
     }
 
     pub(super) fn duplicate(message: String, input: Value) -> Self {
-        Self { status: StatusCode::CONFLICT, code: "duplicate", message, input, allow: None }
+        Self { status: StatusCode::CONFLICT, code: "duplicate", message, input: input.into(), allow: None }
     }
 
     pub(super) fn invalid(message: String, input: Value) -> Self {
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, code: "invalid", message, input, allow: None }
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, code: "invalid", message, input: input.into(), allow: None }
+    }
+
+    pub(super) fn too_large(limit: usize) -> Self {
+        let message = format!("the body has more than {limit} bytes");
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        Self { status, code: "too_large", message, input: json!({}).into(), allow: None }
     }
 
     pub(super) fn reply(self) -> Reply {

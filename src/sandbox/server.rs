@@ -35,7 +35,7 @@ use super::{Crm, api};
 
 /// Serves `crm` over TLS (HTTP/2 when ALPN chooses `h2`, HTTP/1.1 otherwise) until `shutdown` turns true or its sender goes.
 ///
-/// Runs on any tokio runtime with time and I/O; requests in flight get [`DRAIN`] to end.
+/// Runs on any tokio runtime with time and I/O; requests in flight get five seconds to end.
 ///
 /// # Errors
 /// When `listener` cannot be used by the runtime. Errors of single connections end those only.
@@ -138,7 +138,7 @@ async fn handle(crm: &Crm, request: Request<Incoming>, orders: Arc<Orders>) -> R
     let too_large = body.is_none();
     let call = Call { method, target, headers: head.headers, body: body.unwrap_or_default(), origin };
     let (reply, quirks) = match Quirk::wanted(&call) {
-        _ if too_large => (Failure::bad_request(format!("more than {MAX_BODY} bytes"), json!({})).reply(), Vec::new()),
+        _ if too_large => (Failure::too_large(MAX_BODY).reply(), Vec::new()),
         Ok(quirks) => (api::answer(crm, &call), quirks),
         Err(name) => (Failure::bad_request(format!("no quirk named {name}"), json!({})).reply(), Vec::new()),
     };
@@ -305,11 +305,11 @@ impl Answer<'_> {
 }
 
 /// How long requests in flight may take after shutdown began.
-pub(super) const DRAIN: Duration = Duration::from_secs(5);
+const DRAIN: Duration = Duration::from_secs(5);
 /// How long a handshake and a close may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Bytes of a request body.
-const MAX_BODY: usize = 8 << 20;
+pub(super) const MAX_BODY: usize = 8 << 20;
 /// Pieces of a slow body, and the time between two pieces.
 const SLOW_PIECES: usize = 6;
 const SLOW_PAUSE: Duration = Duration::from_millis(40);

@@ -101,14 +101,14 @@ mod tests {
 
     use super::*;
 
-    fn object(value: Value) -> Map<String, Value> {
+    fn object(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
     }
 
     #[test]
     fn merging_reaches_into_objects_and_replaces_everything_else() {
-        let mut record = object(json!({ "a": { "b": 1, "c": 2 }, "d": [1, 2], "e": "x" }));
-        merge(&mut record, object(json!({ "a": { "c": null }, "d": [3], "f": true })));
+        let mut record = object(&json!({ "a": { "b": 1, "c": 2 }, "d": [1, 2], "e": "x" }));
+        merge(&mut record, object(&json!({ "a": { "c": null }, "d": [3], "f": true })));
         assert_eq!(Value::Object(record), json!({ "a": { "b": 1, "c": null }, "d": [3], "e": "x", "f": true }));
     }
 

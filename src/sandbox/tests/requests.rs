@@ -77,6 +77,7 @@ async fn filters_find_and_stay_in_the_page_links() {
     let found = crm.get(&format!("/api/v1/customers?email={}", super::super::call::escape(&email))).await.json();
     assert_eq!((&found["total"], &found["items"][0]["id"]), (&json!(1), &json!("C-1005")));
     assert_eq!(crm.get("/api/v1/customers?email=nobody%40example.com").await.json()["total"], 0);
+    assert_eq!(crm.get("/api/v1/customers?phone=none").await.json()["total"], 0);
     let paged = crm.get("/api/v1/customers?name=e&per_page=1").await.json();
     assert_eq!(paged["next"], "https://crm.example/api/v1/customers?page=2&per_page=1&name=e");
 }
@@ -262,4 +263,14 @@ async fn shutdown_ends_the_server() {
     let mut rest = Vec::new();
     tokio::io::AsyncReadExt::read_to_end(&mut idle, &mut rest).await.ok();
     assert!(tokio::net::TcpStream::connect(crm.address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_body_is_taken_up_to_its_limit_and_refused_beyond() {
+    let crm = running();
+    let limit = super::super::server::MAX_BODY;
+    for (size, status) in [(limit, StatusCode::UNPROCESSABLE_ENTITY), (limit + 1, StatusCode::PAYLOAD_TOO_LARGE)] {
+        let body = format!("\"{}\"", "x".repeat(size - 2));
+        assert_eq!(crm.send(Method::POST, "/api/v1/customers", &[], &body).await.status, status, "{size}");
+    }
 }
