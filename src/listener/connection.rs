@@ -15,8 +15,8 @@ use tokio::{net::TcpStream, sync::watch, time::Instant};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
-    BodyError, Counted, Handler, Incoming, Limits, Settings, guard::Guard, http2 as h2, live::Live, stall::Stall,
-    wire::Count, wire::Slot,
+    BodyError, Counted, Handler, Incoming, Limits, Settings, guard::Guard, http2 as h2, live::Live, serve::drained,
+    stall::Stall, wire::Count, wire::Slot,
 };
 use crate::{
     model::{Peer, Protocol},
@@ -214,8 +214,7 @@ async fn drive(
         tokio::select! {
             biased;
             result = connection.as_mut() => return result,
-            // A sender that is gone will never say anything else: drain as well.
-            _ = shutdown.wait_for(|drain| *drain), if !closing => {
+            () = drained(&mut shutdown), if !closing => {
                 connection.as_mut().wind_down();
                 closing = true;
             }

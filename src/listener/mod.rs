@@ -50,3 +50,6 @@ pub trait Handler: Clone + Send + Sync + 'static {
     /// Answers `incoming`. The future, or the body it returned, is dropped when the client goes away.
     fn call(&self, incoming: Incoming) -> impl Future<Output = Response<Self::Body>> + Send;
 }
+
+#[cfg(test)]
+mod tests;

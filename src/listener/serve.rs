@@ -42,7 +42,7 @@ pub async fn serve<H: Handler>(
     loop {
         tokio::select! {
             biased;
-            _ = shutdown.wait_for(|drain| *drain) => break,
+            () = drained(&mut shutdown) => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => match accepted {
                 Ok((socket, address)) => {
@@ -66,6 +66,11 @@ pub async fn serve<H: Handler>(
     drop(listener);
     while connections.join_next().await.is_some() {}
     Ok(())
+}
+
+/// Ready once the listener drains; a sender that is gone will never say anything else and counts as draining.
+pub(crate) async fn drained(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|drain| *drain).await;
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {

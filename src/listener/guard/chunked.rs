@@ -32,8 +32,8 @@ impl Chunks {
         Self { state: SIZE, extensions: 0 }
     }
 
-    /// Takes bytes of the body; returns how many were taken and whether the last chunk (`0 CR LF`) ended there.
-    pub(crate) fn advance(&mut self, bytes: &[u8]) -> Result<(usize, bool), BodyFault> {
+    /// Takes bytes of the body; returns how many are in order, and whether the last chunk (`0 CR LF`) ended there.
+    pub(crate) fn advance(&mut self, bytes: &[u8]) -> (usize, Result<bool, BodyFault>) {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
             if let State::Data { left } = self.state {
@@ -43,38 +43,43 @@ impl Chunks {
                 self.state = if taken == left { State::DataCr } else { State::Data { left: left - taken } };
                 continue;
             }
+            let was_last = matches!((self.state, byte), (State::SizeEnd { value: 0 }, b'\n'));
+            match self.next(byte) {
+                Ok(state) => self.state = state,
+                Err(fault) => return (at, Err(fault)),
+            }
             at += 1;
-            self.state = match (self.state, byte) {
-                (State::Size { value, digits }, byte) if byte.is_ascii_hexdigit() => {
-                    if digits == SIZE_DIGITS {
-                        return Err(BodyFault::ChunkSize);
-                    }
-                    State::Size { value: value << 4 | u64::from(hex(byte)), digits: digits + 1 }
-                }
-                (State::Size { value, digits: 1.. }, b'\r') => State::SizeEnd { value },
-                (State::Size { value, digits: 1.. }, b';') => State::Extension { value, length: 1 },
-                (State::Size { .. }, _) => return Err(BodyFault::ChunkSize),
-                (State::Extension { value, .. }, b'\r') => State::SizeEnd { value },
-                (State::Extension { value, length }, byte) => {
-                    self.extensions += 1;
-                    if length == EXTENSION_BYTES || self.extensions > EXTENSIONS_BYTES {
-                        return Err(BodyFault::ChunkExtension);
-                    }
-                    if (byte < b' ' && byte != b'\t') || byte == 0x7f {
-                        return Err(BodyFault::ChunkExtension);
-                    }
-                    State::Extension { value, length: length + 1 }
-                }
-                (State::SizeEnd { value: 0 }, b'\n') => return Ok((at, true)),
-                (State::SizeEnd { value }, b'\n') => State::Data { left: value },
-                (State::SizeEnd { .. }, _) => return Err(BodyFault::ChunkSize),
-                (State::DataCr, b'\r') => State::DataLf,
-                (State::DataLf, b'\n') => SIZE,
-                (State::DataCr | State::DataLf, _) => return Err(BodyFault::ChunkEnd),
-                (State::Data { left }, _) => State::Data { left },
-            };
+            if was_last {
+                return (at, Ok(true));
+            }
         }
-        Ok((at, false))
+        (at, Ok(false))
+    }
+
+    /// The state after `byte`, which is not chunk data.
+    fn next(&mut self, byte: u8) -> Result<State, BodyFault> {
+        Ok(match (self.state, byte) {
+            (State::Size { value, digits }, byte) if byte.is_ascii_hexdigit() && digits < SIZE_DIGITS => {
+                State::Size { value: value << 4 | u64::from(hex(byte)), digits: digits + 1 }
+            }
+            (State::Size { value, digits: 1.. }, b'\r') => State::SizeEnd { value },
+            (State::Size { value, digits: 1.. }, b';') => State::Extension { value, length: 1 },
+            (State::Extension { value, .. }, b'\r') => State::SizeEnd { value },
+            (State::Extension { value, length }, byte) => {
+                self.extensions += 1;
+                let is_control = (byte < b' ' && byte != b'\t') || byte == 0x7f;
+                if is_control || length == EXTENSION_BYTES || self.extensions > EXTENSIONS_BYTES {
+                    return Err(BodyFault::ChunkExtension);
+                }
+                State::Extension { value, length: length + 1 }
+            }
+            (State::SizeEnd { value: 0 }, b'\n') => SIZE,
+            (State::SizeEnd { value }, b'\n') => State::Data { left: value },
+            (State::DataCr, b'\r') => State::DataLf,
+            (State::DataLf, b'\n') => SIZE,
+            (State::DataCr | State::DataLf | State::Data { .. }, _) => return Err(BodyFault::ChunkEnd),
+            (State::Size { .. } | State::SizeEnd { .. }, _) => return Err(BodyFault::ChunkSize),
+        })
     }
 }
 
@@ -94,14 +99,15 @@ mod tests {
     use super::*;
 
     fn whole(body: &[u8]) -> Result<(usize, bool), BodyFault> {
-        Chunks::new().advance(body)
+        let (taken, last) = Chunks::new().advance(body);
+        last.map(|last| (taken, last))
     }
 
     /// The same body one byte at a time.
     fn byte_wise(body: &[u8]) -> Result<(usize, bool), BodyFault> {
         let mut chunks = Chunks::new();
         for (index, byte) in body.iter().enumerate() {
-            if let (_, true) = chunks.advance(std::slice::from_ref(byte))? {
+            if chunks.advance(std::slice::from_ref(byte)).1? {
                 return Ok((index + 1, true));
             }
         }

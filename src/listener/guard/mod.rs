@@ -156,15 +156,15 @@ impl<T> Guard<T> {
                         self.state = State::Head(Scan::default());
                     }
                 }
-                State::Chunked(chunks) => match chunks.advance(rest) {
-                    Ok((taken, last)) => {
-                        at += taken;
-                        if last {
-                            self.state = State::Trailers(Scan::default());
-                        }
+                State::Chunked(chunks) => {
+                    let (taken, last) = chunks.advance(rest);
+                    at += taken;
+                    match last {
+                        Ok(false) => {}
+                        Ok(true) => self.state = State::Trailers(Scan::default()),
+                        Err(fault) => self.state = State::Faulty(fault),
                     }
-                    Err(fault) => self.state = State::Faulty(fault),
-                },
+                }
                 State::Trailers(scan) => match trailers_end(scan, rest, &self.limits) {
                     Ok(None) => return at,
                     Ok(Some(end)) => {
