@@ -4,6 +4,8 @@ mod lexer;
 mod lookahead;
 mod number;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use lexer::Splicer;
