@@ -239,7 +239,8 @@ impl Viewer {
 
     /// Whether `text` holds something only once its percent or unicode escapes are undone. All of it goes then.
     fn hidden(&mut self, plan: &Plan, text: &str, seen: &mut Noted<'_>) -> bool {
-        let Some(class) = plan.tools.classes.free_text().and_then(|id| plan.tools.classes.get(id)) else {
+        let Some((id, class)) = plan.tools.classes.free_text().and_then(|id| Some((id, plan.tools.classes.get(id)?)))
+        else {
             return false;
         };
         let Some(decoded) = plain::decoded(text) else { return false };
