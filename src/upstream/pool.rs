@@ -344,4 +344,4 @@ const MAX_HEADERS: usize = 200;
 const MAX_BUFFER_BYTES: usize = 256 * 1024;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
