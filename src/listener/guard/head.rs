@@ -217,7 +217,7 @@ fn check_target(request: &RequestLine<'_>, host: Option<&[u8]>) -> Result<(), Re
 }
 
 /// `host`, `host:port`, `[v6]` or `[v6]:port`; no user information, no empty host.
-fn is_authority(authority: &[u8]) -> bool {
+pub(crate) fn is_authority(authority: &[u8]) -> bool {
     let (host, port) = match authority.strip_prefix(b"[") {
         Some(rest) => {
             let Some((host, rest)) = memchr::memchr(b']', rest).and_then(|at| rest.split_at_checked(at)) else {

@@ -6,6 +6,7 @@ use http_body_util::{BodyExt, Full};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::Notify,
     task::JoinHandle,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -25,8 +26,10 @@ enum Reply {
     Say(&'static str),
     /// Answers and closes.
     Last(&'static str),
-    /// Answers, and closes a little later without a word: the pool holds a dead connection.
+    /// Answers, and closes later without a word, when the test says so.
     Die(&'static str),
+    /// Answers and closes at once without a word.
+    Drop(&'static str),
     /// Closes without an answer.
     Hang,
     /// Never answers.
@@ -39,7 +42,15 @@ type Seen = Arc<Mutex<Vec<String>>>;
 struct Crm {
     address: SocketAddr,
     seen: Seen,
+    die: Arc<Notify>,
     _task: JoinHandle<()>,
+}
+
+/// What the connections of a CRM share.
+#[derive(Clone, Default)]
+struct Told {
+    seen: Seen,
+    die: Arc<Notify>,
 }
 
 /// Each connection follows its own script.
@@ -56,14 +67,14 @@ async fn crm(pki: &Pki, scripts: Vec<Vec<Reply>>) -> Crm {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let seen = Seen::default();
-    let told = Arc::clone(&seen);
+    let told = Told::default();
+    let (seen, die) = (Arc::clone(&told.seen), Arc::clone(&told.die));
     let mut scripts: VecDeque<_> = scripts.into();
     let task = tokio::spawn(async move {
         let mut number = 0;
         while let Ok((socket, _)) = listener.accept().await {
             let script = scripts.pop_front().unwrap_or_default();
-            let (acceptor, told) = (acceptor.clone(), Arc::clone(&told));
+            let (acceptor, told) = (acceptor.clone(), told.clone());
             number += 1;
             tokio::spawn(async move {
                 if let Ok(stream) = acceptor.accept(socket).await {
@@ -72,13 +83,27 @@ async fn crm(pki: &Pki, scripts: Vec<Vec<Reply>>) -> Crm {
             });
         }
     });
-    Crm { address, seen, _task: task }
+    Crm { address, seen, die, _task: task }
 }
 
-async fn follow(mut stream: TlsStream<TcpStream>, number: usize, script: Vec<Reply>, seen: Seen) {
+/// The same on a thread of its own, which ends with the process.
+fn crm_apart(pki: &Arc<Pki>, scripts: Vec<Vec<Reply>>) -> Crm {
+    let (send, receive) = std::sync::mpsc::channel();
+    let pki = Arc::clone(pki);
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            send.send(crm(&pki, scripts).await).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    receive.recv().unwrap()
+}
+
+async fn follow(mut stream: TlsStream<TcpStream>, number: usize, script: Vec<Reply>, crm: Told) {
     for reply in script {
         let Some(request) = request(&mut stream).await else { return };
-        seen.lock().unwrap().push(format!("{number}: {request}"));
+        crm.seen.lock().unwrap().push(format!("{number}: {request}"));
         match reply {
             Reply::Say(text) => stream.write_all(text.as_bytes()).await.unwrap(),
             Reply::Last(text) => {
@@ -88,7 +113,11 @@ async fn follow(mut stream: TlsStream<TcpStream>, number: usize, script: Vec<Rep
             }
             Reply::Die(text) => {
                 stream.write_all(text.as_bytes()).await.unwrap();
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                crm.die.notified().await;
+                return;
+            }
+            Reply::Drop(text) => {
+                stream.write_all(text.as_bytes()).await.unwrap();
                 return;
             }
             Reply::Hang => return,
@@ -97,7 +126,7 @@ async fn follow(mut stream: TlsStream<TcpStream>, number: usize, script: Vec<Rep
     }
     // Keeps the connection until the other side closes it.
     let closed = stream.read(&mut [0; 64]).await;
-    seen.lock().unwrap().push(format!("{number}: closed {}", closed.is_ok_and(|count| count == 0)));
+    crm.seen.lock().unwrap().push(format!("{number}: closed {}", closed.is_ok_and(|count| count == 0)));
 }
 
 async fn request(stream: &mut TlsStream<TcpStream>) -> Option<String> {
@@ -204,18 +233,41 @@ async fn a_connection_is_used_again_once_its_response_is_read() {
 }
 
 #[tokio::test]
-async fn a_connection_that_died_at_rest_is_replaced_without_sending_twice() {
+async fn a_connection_that_died_at_rest_is_not_used() {
     let pki = Pki::new();
     let crm = crm(&pki, vec![vec![Reply::Die(HI)], vec![Reply::Say(HI)]]).await;
-    let pool = pool(&pki, &crm);
+    let pool = pool_with(&pki, &crm, |upstream| upstream.times.stale = Duration::ZERO);
     assert_eq!(pool.ask("GET", "/a", "").await.unwrap(), "200 hi");
     assert_eq!(pool.resting(), 1);
-    // Blocks the only thread: the connection's task does not learn of the end before the next request is given to it.
-    std::thread::sleep(Duration::from_millis(60));
-    tokio::task::yield_now().await;
+    crm.die.notify_one();
     assert_eq!(pool.ask("POST", "/b", "body").await.unwrap(), "200 hi");
     let seen = crm.seen.lock().unwrap().clone();
     assert_eq!(seen, ["1: GET /a HTTP/1.1 []", "2: POST /b HTTP/1.1 [body]"]);
+}
+
+/// The CRM closes after every response, at the very moment at which the next request is on its way.
+#[tokio::test]
+async fn no_request_is_ever_sent_twice() {
+    let pki = Arc::new(Pki::new());
+    let crm = crm_apart(&pki, (0..300).map(|_| vec![Reply::Drop(HI)]).collect());
+    let pool = pool(&pki, &crm);
+    let mut answered = 0;
+    for number in 0..150 {
+        match pool.ask("POST", &format!("/{number}"), "body").await {
+            Ok(answer) => {
+                assert_eq!(answer, "200 hi");
+                answered += 1;
+            }
+            Err(error) => assert_eq!(error, UpstreamError::Closed),
+        }
+    }
+    let mut seen: Vec<_> =
+        crm.seen.lock().unwrap().iter().map(|line| line.split_once(": ").unwrap().1.to_owned()).collect();
+    seen.sort();
+    let before = seen.len();
+    seen.dedup();
+    assert_eq!(seen.len(), before);
+    assert!(answered > 0 && seen.len() >= answered);
 }
 
 #[tokio::test]
@@ -311,7 +363,8 @@ async fn a_crm_that_is_silent_or_absent_is_a_timeout_or_a_failure() {
     assert_eq!(quick.ask("GET", "/", "").await, Err(UpstreamError::BodyTimeout));
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mute = Crm { address: listener.local_addr().unwrap(), seen: Seen::default(), _task: tokio::spawn(async {}) };
+    let Told { seen, die } = Told::default();
+    let mute = Crm { address: listener.local_addr().unwrap(), seen, die, _task: tokio::spawn(async {}) };
     let never = pool_with(&pki, &mute, |upstream| upstream.times.connect = Duration::from_millis(50));
     assert_eq!(never.ask("GET", "/", "").await, Err(UpstreamError::ConnectTimeout));
     drop(listener);

@@ -238,5 +238,7 @@ fn mistakes_of_the_gateways_side_are_named_by_their_key() {
     };
     assert!(new("https://gateway.example:8443", &["10.0.0.0/8"]).is_empty());
     assert_eq!(new("http://gateway.example", &["10.0.0.0/8", "x"]), ["trusted_proxies.1", "public_url"]);
-    assert_eq!(new("https://u@gateway.example", &[]), ["public_url"]);
+    for url in ["https://u@gateway.example", "https://gateway.example:x", "https://gateway.example:0", "gateway", ""] {
+        assert_eq!(new(url, &[]), ["public_url"], "{url}");
+    }
 }
