@@ -87,6 +87,29 @@ async fn a_connection_that_died_at_rest_is_not_used() {
     assert_eq!(seen, ["1: GET /a HTTP/1.1 []", "2: POST /b HTTP/1.1 [body]"]);
 }
 
+#[tokio::test]
+async fn a_request_that_was_not_begun_goes_to_a_fresh_connection() {
+    let pki = Pki::new();
+    let crm = crm(&pki, vec![vec![Reply::Say(HI)]]).await;
+    let pool = pool(&pki, &crm);
+    // A rested connection whose task takes the request no more: it ends with the request still in its queue.
+    let (io, other) = tokio::io::duplex(1024);
+    let (sender, mut connection) = http1_builder().handshake(TokioIo::new(io)).await.unwrap();
+    std::future::poll_fn(|cx| {
+        assert!(std::pin::Pin::new(&mut connection).poll(cx).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    let now = Instant::now();
+    pool.shared.lock().rested.push(Rested { sender, born: now, since: now });
+    let (answer, ()) = tokio::join!(pool.ask("POST", "/a", "body"), async move {
+        tokio::task::yield_now().await;
+        drop((connection, other));
+    });
+    assert_eq!(answer.unwrap(), "200 hi");
+    assert_eq!(crm.seen.lock().unwrap().clone(), ["1: POST /a HTTP/1.1 [body]"]);
+}
+
 /// The CRM closes after every response, at the very moment at which the next request is on its way.
 #[tokio::test]
 async fn no_request_is_ever_sent_twice() {
