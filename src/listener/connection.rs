@@ -139,7 +139,7 @@ fn peer(
     })
 }
 
-fn http1_builder(limits: &Limits) -> http1::Builder {
+pub(super) fn http1_builder(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     // The guard has enforced the limits already and replaces what breaks them; the parser's own are only a second net.
     builder

@@ -2,7 +2,11 @@
 
 use http::{HeaderMap, Method, header, request::Parts, uri::Scheme};
 
-use super::{Limits, Refusal, guard::same_authority, refusal};
+use super::{
+    Limits, Refusal,
+    guard::{is_authority, same_authority},
+    refusal,
+};
 
 /// Checks one request (RFC 9113 §8.3.1, §8.2.2).
 pub(crate) fn check(parts: &Parts, limits: &Limits) -> Result<(), Refusal> {
@@ -45,7 +49,8 @@ fn check_host(parts: &Parts) -> Result<(), Refusal> {
         (host, None) => host,
     };
     let authority = parts.uri.authority().map(|authority| authority.as_str());
-    if authority.is_some_and(|authority| authority.contains('@')) {
+    let named = [authority.map(str::as_bytes), host.map(|host| host.as_bytes())];
+    if named.into_iter().flatten().any(|name| !is_authority(name)) {
         return Err(refusal::BAD_HOST);
     }
     match (authority, host) {
@@ -94,6 +99,8 @@ mod tests {
             (get("https://crm.example/").header("host", "other.example"), "host_disagrees"),
             (get("https://crm.example/").header("host", "crm.example").header("host", "crm.example"), "several_hosts"),
             (get("https://user@crm.example/"), "bad_host"),
+            (get("https://crm.example:x/"), "bad_host"),
+            (get("https://crm.example/").header("host", "crm.example, other"), "bad_host"),
             (get("/"), "missing_host"),
             (get("http://crm.example/"), "bad_target"),
             (get("https://crm.example/").header("connection", "close"), "connection_header"),
