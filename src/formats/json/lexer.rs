@@ -267,9 +267,6 @@ impl Splicer {
                         b'"' if flags & Node::LEAF == 0 => {
                             at += 1;
                             state.phase = Phase::Inside;
-                            if flags & Node::RECORD != 0 {
-                                handler.record(Side::Start, place(origin, out, at, kept));
-                            }
                             continue;
                         }
                         b'"' => {
@@ -402,9 +399,6 @@ impl Splicer {
                             }
                             at = end + 1;
                             state.phase = Phase::Next;
-                            if walker.flags(state.node) & Node::RECORD != 0 {
-                                handler.record(Side::End, place(origin, out, at, kept));
-                            }
                             if H::TRACES {
                                 handler.trace(Trace::End(base + at as u64));
                             }
@@ -459,14 +453,7 @@ fn tell<H: Handler>(
     out: &mut Vec<u8>,
 ) -> Result<Edit, H::Error> {
     let at = origin.wrapping_add(out.len() as u64);
-    if node.has(Node::RECORD) {
-        handler.record(Side::Start, at);
-    }
-    let edit = handler.leaf(node, leaf, at, out)?;
-    if node.has(Node::RECORD) {
-        handler.record(Side::End, origin.wrapping_add(out.len() as u64));
-    }
-    Ok(edit)
+    handler.leaf(node, leaf, at, out)
 }
 
 /// Byte of the whole output at which input byte `at` goes out.

@@ -94,7 +94,7 @@ pub trait Handler {
         Ok(Edit::Keep)
     }
 
-    /// A record starts or ends at byte `at` of the whole output.
+    /// A record, an object or array of its own, starts or ends at byte `at` of the whole output.
     fn record(&mut self, _side: Side, _at: u64) {}
 
     /// The shape, when [`Handler::TRACES`].
