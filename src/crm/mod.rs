@@ -1,1 +1,185 @@
-//! (being written)
+//! API maps: a method and a raw request target in, a route with its protected fields and the canonical target out.
+//!
+//! Never guesses: what no route maps is refused, and a target that is not canonical is refused before any route is looked up.
+
+mod document;
+mod fields;
+mod link;
+mod load;
+#[cfg(test)]
+mod mistakes;
+mod query;
+mod routes;
+mod target;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use http::Method;
+
+pub use link::{LinkOutcome, rewrite_link, rewrite_location};
+pub use target::{MAX_PARAMETERS, MAX_SEGMENTS, MAX_TARGET_BYTES, TargetError};
+
+use crate::model::{Action, BodyMap, ClassId, ClassSet, ClassTable, Diagnostic, Sensitive, SubjectId};
+use query::QueryRule;
+use routes::RouteTable;
+use target::{Query, RawPath};
+
+/// One API map: the routes of one CRM, precompiled. Cloning shares them.
+#[derive(Debug, Clone)]
+pub struct Api(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    file: String,
+    name: String,
+    routes: Vec<Arc<Route>>,
+    rules: Vec<RouteRule>,
+    table: RouteTable,
+}
+
+/// A route of a map: what the exchange needs to know about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The name, unique in the map.
+    pub name: Arc<str>,
+    /// Position in [`Api::routes`].
+    pub index: usize,
+    /// Method and template as the map spells them: `GET /tickets/{id}`.
+    pub template: Arc<str>,
+    /// What is acted on.
+    pub resource: Arc<str>,
+    /// What is done.
+    pub action: Action,
+    /// The request body.
+    pub request: BodyMap,
+    /// The body of a successful response; others are read with the catch-all.
+    pub response: BodyMap,
+    /// What happens to a stand-in that the client writes back; absent where the method's default holds
+    /// (`PATCH` drops, the rest refuse).
+    pub write_back: Option<WriteBackRule>,
+    /// Classes of the path and query values this route takes.
+    pub target_classes: ClassSet,
+}
+
+/// What happens to a masked or redacted stand-in in a request body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteBackRule {
+    /// The member is left out: the CRM takes partial updates.
+    Drop,
+    /// The request is refused with `masked_value`.
+    Refuse,
+}
+
+/// A request target that a route maps.
+#[derive(Debug, Clone)]
+pub struct Matched {
+    /// The route.
+    pub route: Arc<Route>,
+    /// The record the path names.
+    pub subject: Option<SubjectId>,
+    /// The canonical target, rebuilt from the parsed parts: what the CRM is sent.
+    pub target: String,
+    /// Decoded values of the target that carry a class, in order of appearance.
+    pub protected: Vec<(ClassId, Sensitive<String>)>,
+}
+
+/// How the target of a route is read; index as in [`Api::routes`].
+#[derive(Debug)]
+struct RouteRule {
+    /// Class of each variable, in order of the template.
+    variables: Vec<Option<ClassId>>,
+    /// Which variable is the subject.
+    subject: Option<usize>,
+    query: QueryRule,
+}
+
+impl Api {
+    /// Reads the map `text`; `file` is what diagnostics call it.
+    ///
+    /// # Errors
+    /// Every mistake of the file, in order of its position.
+    pub fn parse(file: &str, text: &str, classes: &ClassTable) -> Result<Self, Vec<Diagnostic>> {
+        load::load(file, text, classes).map(|inner| Self(Arc::new(inner)))
+    }
+
+    /// The routes, in order of the file.
+    #[must_use]
+    pub fn routes(&self) -> &[Arc<Route>] {
+        &self.0.routes
+    }
+
+    /// The file's name as it was given.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.0.file
+    }
+
+    /// The map's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The resources the routes act on, sorted, each once.
+    #[must_use]
+    pub fn resources(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.0.routes.iter().map(|route| &*route.resource).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Every class that a field, a path segment or a query parameter of the map carries.
+    #[must_use]
+    pub fn classes(&self) -> ClassSet {
+        self.0.routes.iter().fold(ClassSet::EMPTY, |set, route| set.union(route.classes()))
+    }
+
+    /// The route for `method` and the raw request target in origin form (RFC 9112 §3.2.1).
+    ///
+    /// `HEAD` takes the rule of `GET` where the map has none of its own.
+    ///
+    /// # Errors
+    /// The target is not in canonical form, no route maps it, or it has a parameter the route does not name.
+    pub fn matches(&self, method: &Method, target: &str) -> Result<Matched, TargetError> {
+        let (path, query) = target::split(target)?;
+        let path = RawPath::parse(path)?;
+        let index = self.0.table.find(method, &path)?;
+        let (Some(route), Some(rule)) = (self.0.routes.get(index), self.0.rules.get(index)) else {
+            return Err(TargetError::Unmapped);
+        };
+        let query = Query::parse(query)?;
+        let mut protected = Vec::new();
+        let (mut subject, mut canonical) = (None, String::with_capacity(target.len() + 16));
+        let mut variables = rule.variables.iter().enumerate();
+        for (segment, is_variable) in path.segments().iter().zip(self.0.table.shape(index)) {
+            canonical.push('/');
+            segment.write_canonical(&mut canonical);
+            if let Some((at, class)) = is_variable.then(|| variables.next()).flatten() {
+                if rule.subject == Some(at) {
+                    subject = Some(Sensitive::new(segment.decoded().to_owned()));
+                }
+                if let Some(class) = class {
+                    protected.push((*class, Sensitive::new(segment.decoded().to_owned())));
+                }
+            }
+        }
+        if canonical.is_empty() {
+            canonical.push('/');
+        }
+        rule.query.apply(&query, &mut canonical, &mut protected)?;
+        Ok(Matched { route: Arc::clone(route), subject, target: canonical, protected })
+    }
+}
+
+impl Route {
+    /// Every class of the route: request, response and target.
+    #[must_use]
+    pub fn classes(&self) -> ClassSet {
+        let fields = self.request.fields.iter().chain(&self.response.fields);
+        fields.map(|field| field.class).collect::<ClassSet>().union(self.target_classes)
+    }
+}

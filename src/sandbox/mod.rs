@@ -1,1 +1,127 @@
-//! (being written)
+//! The sample CRM that the demo and the integration tests run against: synthetic records in, a JSON API over TLS out. It keeps
+//! what it received, so a test can look at what reached the CRM. It is not hardened and holds no real person's data.
+
+mod api;
+mod call;
+mod canary;
+mod coding;
+mod customers;
+mod export;
+mod people;
+mod quirk;
+mod received;
+mod records;
+mod reply;
+mod rng;
+mod server;
+mod shape;
+mod store;
+mod tickets;
+mod wire;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::model::Sensitive;
+
+pub use received::Received;
+pub use server::serve;
+
+use records::Records;
+use store::Store;
+
+/// The sample CRM: its records, its settings and what it received.
+#[derive(Debug)]
+pub struct Crm {
+    store: Mutex<Store>,
+    received: Mutex<received::Log>,
+    token: Option<Sensitive<String>>,
+    public_origin: Option<String>,
+}
+
+impl Crm {
+    /// Synthetic people with orders and tickets; the same `seed` gives the same records on every machine.
+    ///
+    /// Customers are `C-1001` onwards with one to four orders each (`O-3001`…) and tickets for a third of them (`T-5001`…).
+    pub fn generate(seed: u64, customers: usize) -> Self {
+        Self::with_records(people::generate(seed, customers))
+    }
+
+    /// Records in which each field carries a value that occurs nowhere else and still has the shape of its class:
+    /// `customers` customers with two orders and one ticket with two comments each.
+    ///
+    /// Only `card.expiry` repeats after 876 customers and `birth_date` after 25 000, because their shapes allow no more.
+    pub fn canary(seed: u64, customers: usize) -> Self {
+        Self::with_records(canary::canary(seed, customers))
+    }
+
+    /// Asks for `token` in the header `X-Api-Token` of every request but `GET /api/v1/health`; without this call none is asked for.
+    #[must_use]
+    pub fn with_token(mut self, token: String) -> Self {
+        self.token = Some(Sensitive::new(token));
+        self
+    }
+
+    /// Sets the origin of absolute links (`https://crm.example`, no slash at the end); without this call it is `https://` and
+    /// the host the request names.
+    #[must_use]
+    pub fn with_public_origin(mut self, origin: String) -> Self {
+        self.public_origin = Some(origin);
+        self
+    }
+
+    /// Every personal value that the CRM holds now, with its class, each pair once.
+    ///
+    /// Classes: `name`, `email`, `phone`, `address`, `birth_date`, `card_number`, `card_expiry`, `iban`, `ssn`, `free_text`
+    /// (the whole text). Values that the initial free texts mention are listed under their own class in the spelling used
+    /// there. Values under four bytes are left out.
+    pub fn secrets(&self) -> Vec<(&'static str, String)> {
+        self.store().records.secrets()
+    }
+
+    /// What reached the CRM, oldest first: the last 4096 requests or 64 MiB of bodies, whichever is less.
+    pub fn received(&self) -> Vec<Received> {
+        self.log().all()
+    }
+
+    /// Forgets what reached the CRM so far.
+    pub fn clear_received(&self) {
+        self.log().clear();
+    }
+
+    /// The ids of all customers, in order.
+    pub fn customer_ids(&self) -> Vec<String> {
+        self.store().records.customers.keys().map(|number| format!("C-{number}")).collect()
+    }
+
+    /// The ids of all orders, in order.
+    pub fn order_ids(&self) -> Vec<String> {
+        self.store().records.orders.keys().map(|number| format!("O-{number}")).collect()
+    }
+
+    /// The ids of all tickets, in order.
+    pub fn ticket_ids(&self) -> Vec<String> {
+        self.store().records.tickets.keys().map(|number| format!("T-{number}")).collect()
+    }
+
+    /// The customer, order or ticket `id` as the CRM holds it now; `self` links are empty in it.
+    pub fn stored(&self, id: &str) -> Option<serde_json::Value> {
+        self.store().record(id).cloned().map(serde_json::Value::Object)
+    }
+
+    fn with_records(records: Records) -> Self {
+        Self { store: Mutex::new(Store::new(records)), received: Mutex::default(), token: None, public_origin: None }
+    }
+
+    /// A panic in a test must not hide what the CRM holds: a poisoned lock is opened all the same.
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self) -> MutexGuard<'_, received::Log> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,318 @@
+//! What appenders, waiters, the writer and the signer share: a bounded queue of finished lines, how far the log is durable,
+//! and whether it has failed (for good).
+
+use std::{
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+use super::{
+    error::AuditError,
+    record::Lines,
+    status::{LogStatus, Times},
+    tree::Hash,
+};
+use crate::model::Timestamp;
+
+/// Shared state of one open log.
+#[derive(Debug)]
+pub(super) struct Shared {
+    name: Arc<str>,
+    bounds: Bounds,
+    queue: Mutex<Queue>,
+    /// Told when the queue is no longer empty, or closes.
+    work: Condvar,
+    durable: AtomicU64,
+    failure: OnceLock<&'static str>,
+    waiters: Mutex<Vec<(u64, Waker)>>,
+    /// Told when `durable` or `failure` changes; for waiters without a runtime.
+    progress: Condvar,
+    head: Mutex<Head>,
+    /// Told when the signer has to end.
+    signer: Condvar,
+    pub(super) times: Times,
+}
+
+/// How much may wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) records: usize,
+    pub(super) bytes: usize,
+}
+
+/// Whether a record may use the allowance that is kept for the ends of exchanges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// The bound itself.
+    Ordinary,
+    /// The bound twice.
+    Reserve,
+}
+
+/// Lines on their way, numbered.
+#[derive(Debug, Default)]
+struct Queue {
+    pending: Pending,
+    /// Number of the next record.
+    next: u64,
+    /// Records and bytes that are not durable yet, also those the writer has taken.
+    records: usize,
+    bytes: usize,
+    idle: bool,
+    closing: Option<Closing>,
+}
+
+/// How the log ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// With what is queued.
+    Drain,
+    /// At once, as if the process had been killed.
+    #[cfg(test)]
+    Abandon,
+}
+
+/// Lines the writer takes as they are, each with its line feed.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    pub(super) bytes: Vec<u8>,
+    pub(super) lengths: Vec<u32>,
+    /// When the first of them was queued.
+    pub(super) since: Option<Instant>,
+}
+
+/// The durable tree head, for the signer.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Head {
+    pub(super) size: u64,
+    pub(super) root: Hash,
+    pub(super) signed: Option<(u64, Timestamp)>,
+    pub(super) closing: bool,
+}
+
+/// What the writer does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Writes what it was given.
+    Write,
+    /// Nothing came for a while.
+    Idle,
+    /// Ends.
+    End,
+}
+
+impl Shared {
+    pub(super) fn new(name: Arc<str>, bounds: Bounds, size: u64, root: Hash, signed: (u64, Timestamp)) -> Self {
+        Self {
+            name,
+            bounds,
+            queue: Mutex::new(Queue { next: size, ..Queue::default() }),
+            work: Condvar::new(),
+            durable: AtomicU64::new(size),
+            failure: OnceLock::new(),
+            waiters: Mutex::default(),
+            progress: Condvar::new(),
+            head: Mutex::new(Head { size, root, signed: Some(signed), closing: false }),
+            signer: Condvar::new(),
+            times: Times::default(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Numbers and queues `lines`; returns the number of the last one.
+    pub(super) fn queue(&self, lines: &Lines, room: Room) -> Result<u64, AuditError> {
+        if let Some(why) = self.failed() {
+            return Err(AuditError::Failed(why));
+        }
+        let mut queue = locked(&self.queue);
+        if queue.closing.is_some() {
+            return Err(AuditError::Closed);
+        }
+        let factor = if room == Room::Reserve { 2 } else { 1 };
+        let (records, bytes) = (queue.records + lines.ends.len(), queue.bytes + lines.bytes.len() + lines.ends.len());
+        if records > self.bounds.records * factor || bytes > self.bounds.bytes * factor {
+            return Err(AuditError::Full);
+        }
+        (queue.records, queue.bytes) = (records, bytes);
+        let last = queue.push(lines);
+        let wake = queue.idle;
+        drop(queue);
+        if wake {
+            self.work.notify_one();
+        }
+        Ok(last)
+    }
+
+    /// Queues `last` behind everything else and takes no record after it.
+    pub(super) fn close(&self, last: &Lines) -> Result<u64, AuditError> {
+        let mut queue = locked(&self.queue);
+        if queue.closing.is_some() {
+            return Err(AuditError::Closed);
+        }
+        queue.records += last.ends.len();
+        queue.bytes += last.bytes.len() + last.ends.len();
+        let index = queue.push(last);
+        queue.closing = Some(Closing::Drain);
+        drop(queue);
+        self.work.notify_one();
+        Ok(index)
+    }
+
+    #[cfg(test)]
+    pub(super) fn abandon(&self) {
+        locked(&self.queue).closing = Some(Closing::Abandon);
+        self.work.notify_one();
+    }
+
+    #[cfg(test)]
+    pub(super) fn abandoned(&self) -> bool {
+        locked(&self.queue).closing == Some(Closing::Abandon)
+    }
+
+    /// For the writer: waits for lines, at most for `patience`, and swaps them into the empty `taken`.
+    pub(super) fn take(&self, taken: &mut Pending, patience: Duration) -> Work {
+        let mut queue = locked(&self.queue);
+        let until = Instant::now() + patience;
+        loop {
+            #[cfg(test)]
+            if queue.closing == Some(Closing::Abandon) {
+                return Work::End;
+            }
+            if !queue.pending.lengths.is_empty() {
+                std::mem::swap(&mut queue.pending, taken);
+                return Work::Write;
+            }
+            if queue.closing.is_some() {
+                return Work::End;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Work::Idle;
+            }
+            queue.idle = true;
+            (queue, _) = self.work.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner);
+            queue.idle = false;
+        }
+    }
+
+    /// For the writer: a batch of `records` and `bytes` is durable and the tree is `size` and `root`.
+    pub(super) fn advance(&self, records: usize, bytes: usize, size: u64, root: Hash) {
+        {
+            let mut head = locked(&self.head);
+            (head.size, head.root) = (size, root);
+        }
+        let queue = {
+            let mut queue = locked(&self.queue);
+            queue.records = queue.records.saturating_sub(records);
+            queue.bytes = queue.bytes.saturating_sub(bytes);
+            self.durable.store(size, Ordering::Release);
+            queue
+        };
+        drop(queue);
+        self.wake();
+    }
+
+    /// The log has failed: for good, and for everyone who waits.
+    pub(super) fn fail(&self, why: &'static str) {
+        // The first reason stays; a later one is its consequence.
+        let _ = self.failure.set(why);
+        drop(locked(&self.queue));
+        self.work.notify_all();
+        self.signer.notify_all();
+        self.wake();
+    }
+
+    pub(super) fn failed(&self) -> Option<&'static str> {
+        self.failure.get().copied()
+    }
+
+    pub(super) fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    pub(super) fn wake_when_durable(&self, index: u64, waker: Waker) {
+        locked(&self.waiters).push((index, waker));
+    }
+
+    pub(super) fn wait_durable(&self, index: u64) {
+        let mut waiters = locked(&self.waiters);
+        while self.durable() <= index && self.failed().is_none() {
+            waiters = self.progress.wait(waiters).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn wake(&self) {
+        let (durable, failed) = (self.durable(), self.failed().is_some());
+        let ready = {
+            let mut waiters = locked(&self.waiters);
+            let all = std::mem::take(&mut *waiters);
+            let (ready, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|(index, _)| failed || *index < durable);
+            *waiters = rest;
+            ready
+        };
+        self.progress.notify_all();
+        ready.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// For the signer: waits for `pause` or the end, and returns the durable head.
+    pub(super) fn next_head(&self, pause: Duration) -> Head {
+        let head = locked(&self.head);
+        let waiting = |head: &mut Head| !head.closing && self.failed().is_none();
+        let (head, _) = self.signer.wait_timeout_while(head, pause, waiting).unwrap_or_else(PoisonError::into_inner);
+        *head
+    }
+
+    pub(super) fn signed(&self, size: u64, at: Timestamp) {
+        locked(&self.head).signed = Some((size, at));
+    }
+
+    pub(super) fn end_signer(&self) {
+        locked(&self.head).closing = true;
+        self.signer.notify_all();
+    }
+
+    pub(super) fn status(&self) -> LogStatus {
+        let (size, queued_records, queued_bytes) = {
+            let queue = locked(&self.queue);
+            (queue.next, queue.records, queue.bytes)
+        };
+        LogStatus {
+            size,
+            durable: self.durable(),
+            queued_records,
+            queued_bytes,
+            failed: self.failed(),
+            last_checkpoint: locked(&self.head).signed,
+            times: self.times.snapshot(),
+        }
+    }
+}
+
+impl Queue {
+    fn push(&mut self, lines: &Lines) -> u64 {
+        let mut start = 0;
+        for end in &lines.ends {
+            let line = lines.bytes.get(start..*end).unwrap_or_default();
+            self.pending.bytes.extend_from_slice(line);
+            self.pending.bytes.push(b'\n');
+            // A line is at most 65,535 bytes and a line feed.
+            self.pending.lengths.push(line.len() as u32 + 1);
+            start = *end;
+        }
+        self.pending.since.get_or_insert_with(Instant::now);
+        self.next += lines.ends.len() as u64;
+        self.next.saturating_sub(1)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while the lock was held leaves plain numbers and finished lines: nothing half-done to protect from.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,223 @@
+//! Bodies of a map: the tables `request`, `response` and `set.…` in, compiled [`BodyMap`]s out.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use toml::{Spanned, de::DeValue};
+
+use super::document::{Report, Section, Text, text};
+use crate::model::{BodyFormat, BodyMap, ClassId, ClassTable, FieldRule, Selector};
+
+/// A named set of fields, written once and included at several places.
+#[derive(Default)]
+pub(super) struct FieldSet {
+    fields: Vec<FieldRule>,
+    links: Vec<Selector>,
+}
+
+/// The sets of a map by name.
+pub(super) type FieldSets<'d> = BTreeMap<&'d str, FieldSet>;
+
+/// What is read against: class names and sets.
+pub(super) struct Context<'c, 'd> {
+    pub(super) classes: &'c ClassTable,
+    pub(super) sets: FieldSets<'d>,
+}
+
+/// A body whose fields are collected, each selector once.
+struct Builder {
+    map: BodyMap,
+    known: BTreeMap<String, (ClassId, bool)>,
+}
+
+/// Reads `[set.<name>]`.
+pub(super) fn set(mut section: Section<'_, '_>, classes: &ClassTable, report: &mut Report<'_>) -> FieldSet {
+    let mut builder = Builder { map: BodyMap::default(), known: BTreeMap::new() };
+    if let Some(fields) = section.section("fields", report) {
+        builder.fields(&fields, classes, report);
+    }
+    builder.links(&section.texts("links", report), report);
+    section.close(report);
+    FieldSet { fields: builder.map.fields, links: builder.map.links }
+}
+
+/// Reads the table `request` or `response` of a route, called `what` in messages; `absent` is what a missing table means.
+pub(super) fn body(
+    section: Option<Section<'_, '_>>,
+    what: &'static str,
+    absent: Option<BodyFormat>,
+    route: usize,
+    context: &Context<'_, '_>,
+    report: &mut Report<'_>,
+) -> BodyMap {
+    let Some(mut section) = section else {
+        if absent.is_none() {
+            let help = format!("write {what}.fields = {{ … }}, or {what}.format = \"empty\" or \"opaque\"");
+            report.at(route, format!("the {what} body is not described"), help);
+        }
+        return BodyMap { format: absent.unwrap_or_default(), ..BodyMap::default() };
+    };
+    let mut builder = Builder { map: BodyMap::default(), known: BTreeMap::new() };
+    builder.map.format = format(&mut section, report);
+    let (start, fields) = (section.start, section.section("fields", report));
+    let include = section.section("include", report);
+    let described = fields.is_some() || include.is_some();
+    if let Some(fields) = fields {
+        builder.fields(&fields, context.classes, report);
+    }
+    if let Some(include) = include {
+        builder.include(&include, context, report);
+    }
+    builder.links(&section.texts("links", report), report);
+    builder.map.record = section.text("record", report).and_then(|text| selector(&text, report));
+    builder.map.subject = section.text("subject", report).and_then(|text| selector(&text, report));
+    section.close(report);
+    let map = builder.map;
+    if map.format == BodyFormat::Json && !described {
+        let help = format!("name them; write {what}.fields = {{}} where the body holds nothing personal");
+        report.at(start, format!("the {what} body is JSON and no field is named"), help);
+    }
+    let has_rules = described || !map.links.is_empty() || map.record.is_some() || map.subject.is_some();
+    if map.format != BodyFormat::Json && has_rules {
+        report.at(start, "fields of a body that is not JSON", "they would never be applied: remove them or the format");
+    }
+    map
+}
+
+/// The class named by `text`.
+pub(super) fn class(text: &Text<'_>, classes: &ClassTable, report: &mut Report<'_>) -> Option<ClassId> {
+    let id = classes.id(text.value);
+    if id.is_none() {
+        let names: Vec<&str> = classes.iter().map(|(_, class)| &*class.name).collect();
+        let help = format!("add it to the classes of the configuration, or write one of: {}", names.join(", "));
+        report.inside(text.span.clone(), 0, format!("unknown class `{}`", text.value), help);
+    }
+    id
+}
+
+impl Builder {
+    fn fields(&mut self, section: &Section<'_, '_>, classes: &ClassTable, report: &mut Report<'_>) {
+        for (key, value) in section.entries() {
+            let selected = selector(&key, report);
+            let Some((class, base64)) = field(value, classes, report) else { continue };
+            if let Some(selected) = selected {
+                self.add(FieldRule { selector: selected, class, base64 }, key.span, report);
+            }
+        }
+    }
+
+    fn include(&mut self, section: &Section<'_, '_>, context: &Context<'_, '_>, report: &mut Report<'_>) {
+        for (key, value) in section.entries() {
+            let prefix = selector(&key, report);
+            let names: Vec<Text<'_>> = match value.get_ref() {
+                DeValue::Array(items) => items.iter().filter_map(|item| text(item, "include", report)).collect(),
+                _ => text(value, "include", report).into_iter().collect(),
+            };
+            for name in names {
+                let Some(set) = context.sets.get(name.value) else {
+                    let help = format!("define [set.{}], or correct the name", name.value);
+                    report.inside(name.span, 0, format!("unknown set `{}`", name.value), help);
+                    continue;
+                };
+                let Some(prefix) = &prefix else { continue };
+                for rule in &set.fields {
+                    if let Some(selector) = joined(prefix, &rule.selector, &key, report) {
+                        self.add(FieldRule { selector, ..rule.clone() }, key.span.clone(), report);
+                    }
+                }
+                for link in &set.links {
+                    if let Some(selector) = joined(prefix, link, &key, report) {
+                        self.link(selector);
+                    }
+                }
+            }
+        }
+    }
+
+    fn links(&mut self, texts: &[Text<'_>], report: &mut Report<'_>) {
+        for text in texts {
+            if let Some(selector) = selector(text, report) {
+                self.link(selector);
+            }
+        }
+    }
+
+    fn link(&mut self, selector: Selector) {
+        if !self.map.links.contains(&selector) {
+            self.map.links.push(selector);
+        }
+    }
+
+    fn add(&mut self, rule: FieldRule, span: Range<usize>, report: &mut Report<'_>) {
+        let meaning = (rule.class, rule.base64);
+        match self.known.get(rule.selector.as_str()) {
+            None => {
+                self.known.insert(rule.selector.as_str().to_owned(), meaning);
+                self.map.fields.push(rule);
+            }
+            Some(before) if *before == meaning => {}
+            Some(_) => {
+                let what = format!("`{}` already has another class in this body", rule.selector);
+                report.at(span.start, what, "give each selector one class; check the included sets");
+            }
+        }
+    }
+}
+
+/// `"email"`, or `{ class = "free_text", encoding = "base64" }`.
+fn field(value: &Spanned<DeValue<'_>>, classes: &ClassTable, report: &mut Report<'_>) -> Option<(ClassId, bool)> {
+    let DeValue::Table(table) = value.get_ref() else {
+        return Some((class(&text(value, "class", report)?, classes, report)?, false));
+    };
+    let mut section = Section::new(table, value.span().start);
+    let named = section.required("class", "write { class = \"…\", encoding = \"base64\" }", report);
+    let encoding = section.text("encoding", report);
+    section.close(report);
+    let base64 = match encoding {
+        None => false,
+        Some(text) if text.value == "base64" => true,
+        Some(text) => {
+            report.inside(text.span, 0, format!("unknown encoding `{}`", text.value), "`base64` is the one there is");
+            return None;
+        }
+    };
+    Some((class(&named?, classes, report)?, base64))
+}
+
+fn format(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> BodyFormat {
+    let Some(text) = section.text("format", report) else { return BodyFormat::Json };
+    match text.value {
+        "json" => BodyFormat::Json,
+        "opaque" => BodyFormat::Opaque,
+        "empty" => BodyFormat::Empty,
+        other => {
+            report.inside(text.span, 0, format!("unknown format `{other}`"), "write `json`, `opaque` or `empty`");
+            BodyFormat::Empty
+        }
+    }
+}
+
+fn selector(text: &Text<'_>, report: &mut Report<'_>) -> Option<Selector> {
+    match text.value.parse() {
+        Ok(selector) => Some(selector),
+        Err(error) => {
+            let error: crate::model::SelectorError = error;
+            let help =
+                "selectors are JSONPath (RFC 9535): `$.a.b`, `$.items[*].email`, `$..phone`, `$.cf[?@.name == 'Card']`";
+            report.inside(text.span.clone(), error.at, format!("`{}`: {}", text.value, error.what), help);
+            None
+        }
+    }
+}
+
+fn joined(prefix: &Selector, inner: &Selector, key: &Text<'_>, report: &mut Report<'_>) -> Option<Selector> {
+    let tail = inner.as_str().strip_prefix('$').unwrap_or_default();
+    let joined = format!("{prefix}{tail}").parse().ok();
+    if joined.is_none() {
+        report.at(
+            key.span.start,
+            format!("`{inner}` cannot be included here"),
+            "both together have more than 32 segments",
+        );
+    }
+    joined
+}

@@ -1,0 +1,353 @@
+//! A map file in, an [`Inner`] or every mistake of the file out.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use http::Method;
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    Inner, Route, RouteRule, WriteBackRule,
+    document::{Report, Section, Text},
+    fields::{self, Context},
+    query::{PassRule, QueryRule, fold_name},
+    routes::RouteTable,
+    template::Template,
+};
+use crate::model::{Action, BodyFormat, ClassSet, ClassTable, Diagnostic};
+
+/// Reads the map `text`.
+pub(super) fn load(file: &str, text: &str, classes: &ClassTable) -> Result<Inner, Vec<Diagnostic>> {
+    let mut report = Report::new(file, text);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let offset = error.span().map_or(0, |span| span.start);
+        report.at(offset, format!("not TOML: {}", error.message()), "correct the syntax (toml.io)");
+    }
+    // What a broken document says would only be guessed at.
+    if !report.is_clean() {
+        return Err(report.finish());
+    }
+    let mut root = Section::new(document.get_ref(), 0);
+    let (name, resources) = header(&mut root, &mut report);
+    let context = Context { classes, sets: sets(&mut root, classes, &mut report) };
+    let mut loader = Loader { report, context, resources, read: Vec::new(), names: BTreeMap::new() };
+    match root.value("route").map(|value| (value.get_ref(), value.span().start)) {
+        None => loader.report.at(0, "the map has no route", "add a [[route]]"),
+        Some((DeValue::Array(routes), _)) => {
+            for route in routes.iter() {
+                match route.get_ref() {
+                    DeValue::Table(table) => loader.route(Section::new(table, route.span().start)),
+                    _ => loader.report.at(route.span().start, "a route is not a table", "write [[route]]"),
+                }
+            }
+        }
+        Some((_, at)) => loader.report.at(at, "`route` is not an array of tables", "write [[route]]"),
+    }
+    root.close(&mut loader.report);
+    loader.finish(file, name)
+}
+
+fn header(root: &mut Section<'_, '_>, report: &mut Report<'_>) -> (String, Vec<String>) {
+    let Some(mut map) = root.section("map", report) else {
+        report.at(0, "`[map]` is missing", "add [map] with name = \"…\"");
+        return (String::new(), Vec::new());
+    };
+    let name = map.required("name", "write name = \"…\"", report);
+    let resources = map.texts("resources", report).iter().map(|text| text.value.to_owned()).collect();
+    map.close(report);
+    (name.map(|text| text.value.to_owned()).unwrap_or_default(), resources)
+}
+
+fn sets<'d>(root: &mut Section<'d, '_>, classes: &ClassTable, report: &mut Report<'_>) -> fields::FieldSets<'d> {
+    let Some(sets) = root.section("set", report) else { return BTreeMap::new() };
+    let mut read = BTreeMap::new();
+    for (name, value) in sets.entries() {
+        match value.get_ref() {
+            DeValue::Table(table) => {
+                read.insert(name.value, fields::set(Section::new(table, name.span.start), classes, report));
+            }
+            _ => report.at(value.span().start, "a set is not a table", "write [set.name] with fields = { … }"),
+        }
+    }
+    read
+}
+
+struct Loader<'t, 'c, 'd> {
+    report: Report<'t>,
+    context: Context<'c, 'd>,
+    resources: Vec<String>,
+    read: Vec<Read>,
+    /// Where each route name was first used.
+    names: BTreeMap<String, usize>,
+}
+
+struct Read {
+    at: usize,
+    method: Method,
+    template: Template,
+    route: Route,
+    rule: RouteRule,
+}
+
+impl<'d> Loader<'_, '_, 'd> {
+    fn route(&mut self, mut section: Section<'d, '_>) {
+        let start = section.start;
+        let name = section.required("name", "write name = \"customer.read\"", &mut self.report);
+        let target = section.required("match", "write match = \"GET /customers/{id}\"", &mut self.report);
+        let resource = section.required("resource", "name what is acted on: resource = \"customer\"", &mut self.report);
+        let action = section.required("action", "write read, list, create, update, delete or export", &mut self.report);
+        let parsed = target.as_ref().and_then(|target| self.target(target));
+        self.check_name(name.as_ref());
+        self.check_resource(resource.as_ref());
+        let action = action.and_then(|text| self.action(&text, parsed.as_ref().map(|(method, _)| method)));
+
+        let method = parsed.as_ref().map(|(method, _)| method);
+        let reads = method.is_none_or(|m| matches!(*m, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS));
+        // A table of the wrong type is reported as such; that it describes nothing follows from it.
+        let absent = |bodiless: bool| bodiless.then_some(BodyFormat::Empty);
+        let bodiless = reads || section.value("request").is_some();
+        let request = section.section("request", &mut self.report);
+        let request = fields::body(request, "request", absent(bodiless), start, &self.context, &mut self.report);
+        let bodiless = section.value("response").is_some();
+        let response = section.section("response", &mut self.report);
+        let response = fields::body(response, "response", absent(bodiless), start, &self.context, &mut self.report);
+        let write_back = section.text("write_back", &mut self.report);
+        let write_back = write_back.and_then(|text| self.write_back(&text, request.format, action));
+        let template = parsed.as_ref().map(|(_, template)| template);
+        let rule = self.rule(&mut section, template);
+        section.close(&mut self.report);
+
+        let (Some(name), Some(target), Some(resource), Some(action)) = (name, target, resource, action) else { return };
+        let Some((method, template)) = parsed else { return };
+        let target_classes: ClassSet =
+            rule.variables.iter().flatten().chain(rule.query.protected.values()).copied().collect();
+        let route = Route {
+            name: name.value.into(),
+            index: self.read.len(),
+            template: target.value.into(),
+            resource: resource.value.into(),
+            action,
+            request,
+            response,
+            write_back,
+            target_classes,
+        };
+        self.check_conflicts(&target, &method, &template);
+        self.read.push(Read { at: target.span.start, method, template, route, rule });
+    }
+
+    fn target(&mut self, text: &Text<'_>) -> Option<(Method, Template)> {
+        const HELP: &str = "write match = \"GET /customers/{id}\"";
+        let Some((method, path)) = text.value.split_once(' ') else {
+            self.report.inside(text.span.clone(), 0, "a method and a path template are expected", HELP);
+            return None;
+        };
+        let known =
+            [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+        let known = known.into_iter().find(|known| known.as_str() == method);
+        if known.is_none() {
+            let help = "write GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS";
+            self.report.inside(text.span.clone(), 0, format!("unknown method `{method}`"), help);
+        }
+        let template = Template::parse(path)
+            .map_err(|error| self.report.inside(text.span.clone(), method.len() + 1 + error.at, error.what, HELP))
+            .ok();
+        known.zip(template)
+    }
+
+    fn check_name(&mut self, name: Option<&Text<'_>>) {
+        let Some(name) = name else { return };
+        if !is_name(name.value, |byte| matches!(byte, b'.' | b'-' | b'_')) {
+            let help = "use lower-case letters, digits, `.`, `-` and `_`";
+            self.report.inside(name.span.clone(), 0, format!("`{}` cannot be a route's name", name.value), help);
+        }
+        if let Some(before) = self.names.get(name.value) {
+            let what = format!("route `{}` is already defined at line {}", name.value, self.report.line_of(*before));
+            self.report.at(name.span.start, what, "give each route its own name");
+        } else {
+            self.names.insert(name.value.to_owned(), name.span.start);
+        }
+    }
+
+    fn check_resource(&mut self, resource: Option<&Text<'_>>) {
+        let Some(resource) = resource else { return };
+        if !is_name(resource.value, |byte| byte == b'_') {
+            let what = format!("`{}` cannot be a resource's name", resource.value);
+            self.report.inside(resource.span.clone(), 0, what, "use lower-case letters, digits and `_`");
+        } else if !self.resources.is_empty() && !self.resources.iter().any(|known| known == resource.value) {
+            let what = format!("unknown resource `{}`", resource.value);
+            let help = format!("add it to map.resources, or write one of: {}", self.resources.join(", "));
+            self.report.inside(resource.span.clone(), 0, what, help);
+        }
+    }
+
+    fn action(&mut self, text: &Text<'_>, method: Option<&Method>) -> Option<Action> {
+        let action = text.value.parse::<Action>();
+        match (&action, method) {
+            (Err(error), _) => {
+                self.report.inside(text.span.clone(), 0, error.to_string(), "an action says what policy decides about");
+            }
+            // Recorded before it is forwarded: a write that calls itself a read would be recorded too late.
+            (Ok(action), Some(&Method::PUT | &Method::PATCH | &Method::DELETE)) if !action.is_write() => {
+                let help = "write create, update or delete";
+                let what = format!("this method changes the CRM and `{action}` does not");
+                self.report.inside(text.span.clone(), 0, what, help);
+            }
+            _ => {}
+        }
+        action.ok()
+    }
+
+    fn write_back(&mut self, text: &Text<'_>, body: BodyFormat, action: Option<Action>) -> Option<WriteBackRule> {
+        if body != BodyFormat::Json || action.is_some_and(|action| !action.is_write()) {
+            let help = "remove it: only a JSON body that is written can carry a stand-in back";
+            self.report.at(text.span.start, "`write_back` without a written JSON body", help);
+        }
+        match text.value {
+            "drop" => Some(WriteBackRule::Drop),
+            "refuse" => Some(WriteBackRule::Refuse),
+            other => {
+                let what = format!("unknown rule `{other}`");
+                self.report.inside(
+                    text.span.clone(),
+                    0,
+                    what,
+                    "write `drop` (the CRM takes partial updates) or `refuse`",
+                );
+                None
+            }
+        }
+    }
+
+    /// The rule for path variables and query parameters.
+    fn rule(&mut self, section: &mut Section<'d, '_>, template: Option<&Template>) -> RouteRule {
+        let names: Vec<&str> = template.map(|template| template.variables().collect()).unwrap_or_default();
+        let mut rule = RouteRule { variables: vec![None; names.len()], subject: None, query: QueryRule::default() };
+        if let Some(subject) = section.text("subject", &mut self.report) {
+            let variable = subject.value.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+            match variable {
+                None => {
+                    let help = "write subject = \"{id}\"; a subject of the body is response.subject = \"$.id\"";
+                    self.report.inside(subject.span, 0, "a variable of the template is expected", help);
+                }
+                Some(name) => {
+                    rule.subject = names.iter().position(|known| *known == name);
+                    if rule.subject.is_none() && template.is_some() {
+                        self.report.inside(subject.span, 1, not_in_template(name), HELP_VARIABLE);
+                    }
+                }
+            }
+        }
+        if let Some(path) = section.section("path", &mut self.report) {
+            for (key, value) in path.entries() {
+                let class = super::document::text(value, "class", &mut self.report)
+                    .and_then(|text| fields::class(&text, self.context.classes, &mut self.report));
+                match names.iter().position(|known| *known == key.value).and_then(|at| rule.variables.get_mut(at)) {
+                    Some(slot) => *slot = class,
+                    None if template.is_some() => {
+                        self.report.at(key.span.start, not_in_template(key.value), HELP_VARIABLE);
+                    }
+                    None => {}
+                }
+            }
+        }
+        self.query(section, &mut rule.query);
+        rule
+    }
+
+    fn query(&mut self, section: &mut Section<'d, '_>, rule: &mut QueryRule) {
+        if let Some(query) = section.section("query", &mut self.report) {
+            for (key, value) in query.entries() {
+                let class = super::document::text(value, "class", &mut self.report)
+                    .and_then(|text| fields::class(&text, self.context.classes, &mut self.report));
+                let Some(class) = class else { continue };
+                if rule.protected.insert(fold_name(key.value), class).is_some() {
+                    let what = format!("parameter `{}` stands twice", key.value);
+                    self.report.at(key.span.start, what, "case and `[…]` make no difference in a parameter's name");
+                }
+            }
+        }
+        if let Some(lists) = section.section("query_list", &mut self.report) {
+            for (key, value) in lists.entries() {
+                let DeValue::Array(names) = value.get_ref() else {
+                    self.report.at(
+                        value.span().start,
+                        "a list of names is expected",
+                        "write [\"Subject\", \"Status\"]",
+                    );
+                    continue;
+                };
+                let names = names.iter().filter_map(|name| super::document::text(name, "query_list", &mut self.report));
+                let names = names.map(|name| name.value.to_owned()).collect();
+                if let Some(parsed) = self.parameter(&key, rule) {
+                    rule.lists.push((parsed, names));
+                }
+            }
+        }
+        for pass in section.texts("query_pass", &mut self.report) {
+            if let Some(parsed) = self.parameter(&pass, rule) {
+                rule.pass.push(parsed);
+            }
+        }
+    }
+
+    /// The parameters named by `text`, none of which has a class.
+    fn parameter(&mut self, text: &Text<'_>, rule: &QueryRule) -> Option<PassRule> {
+        match PassRule::parse(text.value) {
+            None => {
+                let what = format!("`{}` is not a parameter's name", text.value);
+                self.report.inside(text.span.clone(), 0, what, "write names; one `*` stands for any characters");
+                None
+            }
+            Some(PassRule::Exact(name)) if rule.protected.contains_key(&fold_name(&name)) => {
+                let what = format!("parameter `{name}` has a class already");
+                self.report.inside(text.span.clone(), 0, what, "a parameter of `query` passes anyway: remove it here");
+                None
+            }
+            parsed => parsed,
+        }
+    }
+
+    fn check_conflicts(&mut self, text: &Text<'_>, method: &Method, template: &Template) {
+        for before in &self.read {
+            let (what, help) = if before.template.same_paths(template) && before.method == *method {
+                ("maps the same requests as", "remove one of them")
+            } else if before.template.crosses(template) {
+                ("is ambiguous with", "some path matches both and neither is more specific: add a route or a literal")
+            } else if before.template.differs_by_case(template) {
+                ("differs only in case from", "some servers take them for one path: keep one spelling")
+            } else {
+                continue;
+            };
+            let line = self.report.line_of(before.at);
+            let what = format!("`{}` {what} `{}` at line {line}", text.value, before.route.template);
+            self.report.at(text.span.start, what, help);
+            return;
+        }
+    }
+
+    fn finish(self, file: &str, name: String) -> Result<Inner, Vec<Diagnostic>> {
+        if !self.report.is_clean() {
+            return Err(self.report.finish());
+        }
+        let mut table = RouteTable::default();
+        let (mut routes, mut rules) = (Vec::new(), Vec::new());
+        for (index, read) in self.read.into_iter().enumerate() {
+            table.insert(index, read.method, &read.template);
+            routes.push(Arc::new(read.route));
+            rules.push(read.rule);
+        }
+        Ok(Inner { file: file.to_owned(), name, routes, rules, table })
+    }
+}
+
+const HELP_VARIABLE: &str = "use a variable of `match`, or add it there";
+
+fn not_in_template(name: &str) -> String {
+    format!("the template has no variable `{name}`")
+}
+
+fn is_name(text: &str, also: fn(u8) -> bool) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || also(byte))
+}

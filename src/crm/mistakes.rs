@@ -1,0 +1,153 @@
+//! Every mistake of a map is reported at its place, all of them at once.
+
+use super::{Api, tests::classes};
+
+/// A route that is right, with one line more.
+fn with(line: &str) -> String {
+    format!(
+        "[map]\nname = 'm'\n[[route]]\nname = 'a'\nmatch = 'GET /a/{{id}}'\nresource = 'r'\naction = 'read'\n{line}\n"
+    )
+}
+
+/// `line:column` and the first words of each diagnostic.
+fn found(text: &str) -> Vec<String> {
+    match Api::parse("m.toml", text, &classes()) {
+        Ok(_) => Vec::new(),
+        Err(found) => found
+            .iter()
+            .map(|diagnostic| {
+                let place = diagnostic.position.unwrap();
+                assert!(!diagnostic.help.is_empty() && diagnostic.file == "m.toml");
+                format!("{}:{} {}", place.line, place.column, diagnostic.what)
+            })
+            .collect(),
+    }
+}
+
+#[test]
+fn each_mistake_is_found_at_its_place() {
+    let plain = "response.fields = {}";
+    for (line, expected) in [
+        ("response.fields = { '$.a' = 'emial' }", "8:30 unknown class `emial`"),
+        ("response.fields = { '$.a' = { class = 'emial' } }", "8:40 unknown class `emial`"),
+        ("response.fields = { '$.a' = { class = 'email', encoding = 'hex' } }", "8:60 unknown encoding `hex`"),
+        ("response.fields = { '$.a' = { encoding = 'base64' } }", "8:29 `class` is missing"),
+        ("response.fields = { '$.a' = 1 }", "8:29 `class` is not a string"),
+        ("response.fields = { '$.a[-1]' = 'email' }", "8:26 `$.a[-1]`: a quoted name"),
+        (r#"response.fields = { "$.\u0061b[-1]" = 'email' }"#, "8:32 `$.ab[-1]`: a quoted name"),
+        ("response.fields = {}\nresponse.links = ['a']", "9:20 `a`: a selector starts with `$`"),
+        ("response.fields = {}\nresponse.record = '$.'", "9:22 `$.`: a member name is expected"),
+        ("response.include = { '$' = 'x' }", "8:29 unknown set `x`"),
+        ("response.fields = {}\nresponse.colour = 1", "9:10 unknown key `colour`"),
+        ("response.format = 'xml'", "8:20 unknown format `xml`"),
+        ("response.format = 'json'", "8:1 the response body is JSON and no field is named"),
+        ("response.format = 'opaque'\nresponse.links = ['$.a']", "8:1 fields of a body that is not JSON"),
+        ("colour = 1\nresponse.fields = {}", "8:1 unknown key `colour`"),
+        ("subject = 'id'\nresponse.fields = {}", "8:12 a variable of the template is expected"),
+        ("subject = '{nr}'\nresponse.fields = {}", "8:13 the template has no variable `nr`"),
+        ("path = { nr = 'email' }\nresponse.fields = {}", "8:10 the template has no variable `nr`"),
+        ("path = { id = 'x' }\nresponse.fields = {}", "8:16 unknown class `x`"),
+        ("query = { q = 'x' }\nresponse.fields = {}", "8:16 unknown class `x`"),
+        ("query = { q = 'email', Q = 'email' }\nresponse.fields = {}", "8:24 parameter `Q` stands twice"),
+        ("query = { q = 'email' }\nquery_pass = ['q']\nresponse.fields = {}", "9:16 parameter `q` has a class already"),
+        ("query_pass = ['a*b*']\nresponse.fields = {}", "8:16 `a*b*` is not a parameter's name"),
+        ("query_pass = 'a'\nresponse.fields = {}", "8:14 `query_pass` is not an array"),
+        ("query_list = { a = 'b' }\nresponse.fields = {}", "8:20 a list of names is expected"),
+        ("write_back = 'drop'\nresponse.fields = {}", "8:14 `write_back` without a written JSON body"),
+        ("", "3:1 the response body is not described"),
+        ("response = 1", "8:12 `response` is not a table"),
+    ] {
+        let found = found(&with(line));
+        assert_eq!(found.len(), 1, "{line}: {found:?}");
+        assert!(found[0].starts_with(expected), "{line}: {found:?}");
+    }
+    assert_eq!(found(&with(plain)), Vec::<String>::new());
+}
+
+#[test]
+fn each_mistake_of_a_routes_own_keys_is_found_at_its_place() {
+    let right = with("response.fields = {}");
+    for (from, to, expected) in [
+        ("'GET /a/{id}'", "'FETCH /a/{id}'", "5:10 unknown method `FETCH`"),
+        ("'GET /a/{id}'", "'get /a/{id}'", "5:10 unknown method `get`"),
+        ("'GET /a/{id}'", "'/a'", "5:10 a method and a path template are expected"),
+        ("'GET /a/{id}'", "'GET /a//b'", "5:17 an empty or dot segment"),
+        ("'GET /a/{id}'", "'GET /a/{id'", "5:17 a variable is a whole segment"),
+        ("'GET /a/{id}'", "'GET /a?x'", "5:16 this character cannot stand"),
+        ("'GET /a/{id}'", "'DELETE /a/{id}'", "7:11 this method changes the CRM"),
+        ("'read'", "'look'", "7:11 unknown action"),
+        ("'a'", "'A b'", "4:9 `A b` cannot be a route's name"),
+        ("'r'", "'R'", "6:13 `R` cannot be a resource's name"),
+        ("name = 'm'", "name = 'm'\nresources = ['x']", "7:13 unknown resource `r`"),
+        ("name = 'm'", "name = 'm'\nversion = 1", "3:1 unknown key `version`"),
+        ("name = 'm'", "", "1:1 `name` is missing"),
+        ("name = 'a'\n", "", "3:1 `name` is missing"),
+        ("match = 'GET /a/{id}'\n", "", "3:1 `match` is missing"),
+        ("resource = 'r'\n", "", "3:1 `resource` is missing"),
+        ("action = 'read'\n", "", "3:1 `action` is missing"),
+        ("[map]\nname = 'm'\n", "", "1:1 `[map]` is missing"),
+        ("[map]", "[extra]\n[map]", "1:2 unknown key `extra`"),
+        ("[map]", "[set.x]\ncolour = 1\n[map]", "2:1 unknown key `colour`"),
+        ("[map]", "[set.x]\nfields = { '$' = 'x' }\n[map]", "2:19 unknown class `x`"),
+    ] {
+        let found = found(&right.replacen(from, to, 1));
+        assert_eq!(found.len(), 1, "{to}: {found:?}");
+        assert!(found[0].starts_with(expected), "{to}: {found:?}");
+    }
+}
+
+#[test]
+fn routes_that_get_in_each_others_way_are_found() {
+    let route = |name: &str, target: &str| {
+        format!(
+            "[[route]]\nname = '{name}'\nmatch = '{target}'\nresource = 'r'\naction = 'read'\nresponse.fields = {{}}\n"
+        )
+    };
+    let map = "[map]\nname = 'm'\n";
+    for (name, target, expected) in [
+        ("a", "GET /x", "10:8 route `a` is already defined at line 4"),
+        ("b", "GET /a/{x}/c", "11:9 `GET /a/{x}/c` maps the same requests as `GET /a/{id}/c` at line 5"),
+        ("b", "GET /{y}/b/c", "11:9 `GET /{y}/b/c` is ambiguous with `GET /a/{id}/c` at line 5"),
+        ("b", "OPTIONS /{y}/b/c", "11:9 `OPTIONS /{y}/b/c` is ambiguous with `GET /a/{id}/c` at line 5"),
+        ("b", "GET /A/{id}/c", "11:9 `GET /A/{id}/c` differs only in case from `GET /a/{id}/c` at line 5"),
+    ] {
+        assert_eq!(found(&format!("{map}{}{}", route("a", "GET /a/{id}/c"), route(name, target))), [expected]);
+    }
+    for target in ["OPTIONS /a/{x}/c", "GET /a/b/c", "GET /a/{id}/d", "GET /a/{id}"] {
+        assert!(found(&format!("{map}{}{}", route("a", "GET /a/{id}/c"), route("b", target))).is_empty(), "{target}");
+    }
+}
+
+#[test]
+fn one_selector_has_one_class() {
+    let text = with(
+        "response.include = { '$' = 's' }\nresponse.fields = { '$.a' = 'phone' }\n[set.s]\nfields = { '$.a' = 'email' }",
+    );
+    assert_eq!(found(&text), ["8:22 `$.a` already has another class in this body"]);
+}
+
+#[test]
+fn a_selector_that_grows_too_long_is_found_where_it_is_included() {
+    let long = ".a".repeat(20);
+    let text = with(&format!("response.include = {{ '${long}' = 's' }}\n[set.s]\nfields = {{ '${long}' = 'email' }}"));
+    assert_eq!(found(&text).len(), 1);
+    assert!(found(&text)[0].starts_with("8:22 "), "{:?}", found(&text));
+}
+
+#[test]
+fn all_mistakes_are_reported_in_order() {
+    let text = "[map]\nnmae = 'm'\n[[route]]\nname = 'a'\nmatch = 'GRAB /a//b'\nresource = 'r'\naction = 'look'\n\
+                response.fields = { '$.' = 'emial' }\nsubject = 'x'\ncolour = 1\n";
+    let places: Vec<String> = found(text).iter().map(|one| one.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(places, ["1:1", "2:1", "5:10", "5:18", "7:11", "8:24", "8:29", "9:12", "10:1"]);
+}
+
+#[test]
+fn broken_toml_is_reported_with_its_place() {
+    for (text, place) in [("[map\nname = 1", "1:"), ("[map]\nname = 'a'\nname = 'b'\n", "3:"), ("[map]\nx = \n", "2:")]
+    {
+        let found = found(text);
+        assert!(found[0].starts_with(place) && found[0].contains("not TOML"), "{found:?}");
+    }
+    assert_eq!(found("[map]\nname = 'm'\n"), ["1:1 the map has no route"]);
+}

@@ -1,0 +1,49 @@
+//! Opens one verified connection to a CRM.
+
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::{Upstream, UpstreamError};
+
+/// The protocol that ALPN chose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Resolves, connects and shakes hands, all within the connect time.
+pub(crate) async fn connect(upstream: &Upstream) -> Result<(TlsStream<TcpStream>, Protocol), UpstreamError> {
+    tokio::time::timeout(upstream.times.connect, open(upstream)).await.map_err(|_| UpstreamError::ConnectTimeout)?
+}
+
+async fn open(upstream: &Upstream) -> Result<(TlsStream<TcpStream>, Protocol), UpstreamError> {
+    let mut failure = UpstreamError::Resolve;
+    let addresses = tokio::net::lookup_host(upstream.address()).await.map_err(|_| UpstreamError::Resolve)?;
+    for address in addresses {
+        failure = UpstreamError::Connect;
+        let Ok(socket) = TcpStream::connect(address).await else { continue };
+        // A request is one write; Nagle would only hold it back.
+        let _ = socket.set_nodelay(true);
+        return shake_hands(upstream, socket).await;
+    }
+    Err(failure)
+}
+
+async fn shake_hands(
+    upstream: &Upstream,
+    socket: TcpStream,
+) -> Result<(TlsStream<TcpStream>, Protocol), UpstreamError> {
+    let name: ServerName<'static> = upstream.server_name.clone();
+    let connector = TlsConnector::from(upstream.tls.clone());
+    let stream = connector.connect(name, socket).await.map_err(|error| {
+        tracing::warn!(upstream.name = %upstream.name(), %error, "tls handshake with upstream failed");
+        UpstreamError::Tls
+    })?;
+    let protocol = match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Protocol::Http2,
+        _ => Protocol::Http1,
+    };
+    Ok((stream, protocol))
+}

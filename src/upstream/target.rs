@@ -1,0 +1,226 @@
+//! One CRM: where it is, how it is verified, what is added to every request.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use http::{
+    HeaderValue, Uri,
+    uri::{Authority, PathAndQuery, Scheme},
+};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+
+use super::{
+    Settings,
+    credential::{self, Credential},
+};
+use crate::{
+    model::Problem,
+    tls::{self, ClientSettings},
+};
+
+/// A checked `[[upstream]]` with its files loaded.
+#[derive(Debug)]
+pub struct Upstream {
+    name: Arc<str>,
+    authority: Authority,
+    host: HeaderValue,
+    base: String,
+    origins: Vec<String>,
+    pub(crate) server_name: ServerName<'static>,
+    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) credential: Option<Credential>,
+    pub(crate) times: Times,
+    pub(crate) max_connections: usize,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) idle: Duration,
+    pub(crate) lifetime: Duration,
+    pub(crate) connect: Duration,
+    pub(crate) response: Duration,
+    pub(crate) read: Duration,
+}
+
+impl Upstream {
+    /// Checks `settings` and loads its files. `resolve` makes paths absolute; `at` is the dotted key (`upstream.0`).
+    ///
+    /// # Errors
+    /// Every mistake found, each with its key.
+    pub fn new(settings: &Settings, resolve: &dyn Fn(&Path) -> PathBuf, at: &str) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        check_ranges(settings, at, &mut problems);
+        let origins = origins(settings, at, &mut problems);
+        let client = ClientSettings {
+            ca: settings.ca.clone(),
+            client_certificate: settings.client_certificate.clone(),
+            client_key: settings.client_key.clone(),
+            http2: settings.http2,
+        };
+        let tls = tls::client_config(&client, resolve, at).map_err(|found| problems.extend(found)).ok();
+        let credential = credential::load(settings, resolve, at).map_err(|problem| problems.push(problem)).ok();
+        let url = parse_url(&settings.url);
+        if url.is_none() {
+            problems.push(Problem::new(
+                format!("{at}.url"),
+                "the URL of the upstream is not `https://host[:port][/base]`",
+                "write an https URL without user, query, fragment or dot segments",
+            ));
+        }
+        let named = url.as_ref().map(|url| settings.server_name.as_deref().unwrap_or(url.authority.host()));
+        let server_name = named.and_then(tls::server_name);
+        if named.is_some() && server_name.is_none() {
+            problems.push(Problem::new(
+                format!("{at}.server_name"),
+                "the server name is neither a DNS name nor an IP address",
+                "write the name that the certificate of the CRM carries",
+            ));
+        }
+        match (tls, credential, url, server_name) {
+            (Some(tls), Some(credential), Some(url), Some(server_name)) if problems.is_empty() => Ok(Self {
+                name: settings.name.as_str().into(),
+                host: url.host,
+                authority: url.authority,
+                base: url.base,
+                origins,
+                server_name,
+                tls,
+                credential,
+                times: Times {
+                    idle: Duration::from_secs(settings.idle_seconds),
+                    lifetime: Duration::from_secs(settings.lifetime_seconds),
+                    connect: Duration::from_secs(settings.connect_seconds),
+                    response: Duration::from_secs(settings.response_seconds),
+                    read: Duration::from_secs(settings.read_seconds),
+                },
+                max_connections: settings.max_connections,
+            }),
+            _ => Err(problems),
+        }
+    }
+
+    /// The configured name.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The origins under which the CRM links to itself: that of `url`, with and without the default port, and the
+    /// aliases. No trailing slash.
+    #[must_use]
+    pub fn origins(&self) -> Vec<String> {
+        self.origins.clone()
+    }
+
+    /// The URL of `target`, an origin-form target below the base path; nothing when it is none.
+    #[must_use]
+    pub fn uri(&self, target: &str) -> Option<Uri> {
+        if !target.starts_with('/') || target.contains('#') {
+            return None;
+        }
+        let path = match self.base.is_empty() {
+            true => PathAndQuery::try_from(target).ok()?,
+            false => PathAndQuery::try_from(format!("{}{target}", self.base)).ok()?,
+        };
+        Some(self.absolute(path))
+    }
+
+    /// `path` at this CRM.
+    pub(crate) fn absolute(&self, path: PathAndQuery) -> Uri {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(Scheme::HTTPS);
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path);
+        // Scheme, authority and path together are always a URI.
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+
+    /// The value of `Host`.
+    pub(crate) fn host(&self) -> &HeaderValue {
+        &self.host
+    }
+
+    /// Host without brackets, and port, to connect to.
+    pub(crate) fn address(&self) -> (&str, u16) {
+        let host = self.authority.host();
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        (bare, self.authority.port_u16().unwrap_or(443))
+    }
+}
+
+struct Url {
+    authority: Authority,
+    host: HeaderValue,
+    base: String,
+}
+
+fn parse_url(text: &str) -> Option<Url> {
+    let uri: Uri = text.parse().ok()?;
+    let authority = uri.authority()?.clone();
+    let base = uri.path().trim_end_matches('/');
+    let plain = uri.scheme() == Some(&Scheme::HTTPS)
+        && uri.query().is_none()
+        && !text.contains('#')
+        && !authority.as_str().contains('@')
+        && authority.port_u16() != Some(0)
+        && !base.split('/').any(|segment| matches!(segment, "." | "..") || segment.contains('%'))
+        && !base.contains("//");
+    let bare = authority.as_str().strip_suffix(":443").unwrap_or(authority.as_str());
+    let host = HeaderValue::from_str(bare).ok()?;
+    plain.then(|| Url { host, base: base.to_owned(), authority })
+}
+
+/// The origins of the URL and its aliases, in lower case, each with and without `:443`.
+fn origins(settings: &Settings, at: &str, problems: &mut Vec<Problem>) -> Vec<String> {
+    let mut origins = Vec::new();
+    for (index, text) in std::iter::once(&settings.url).chain(&settings.aliases).enumerate() {
+        let uri = text.parse::<Uri>().ok();
+        let authority = uri.as_ref().and_then(Uri::authority).filter(|authority| !authority.as_str().contains('@'));
+        let scheme = uri.as_ref().and_then(Uri::scheme_str);
+        // A CRM that does not know that it is behind TLS links to itself with http.
+        let (Some(authority), Some(scheme @ ("https" | "http"))) = (authority, scheme) else {
+            if let Some(alias) = index.checked_sub(1) {
+                problems.push(Problem::new(
+                    format!("{at}.aliases.{alias}"),
+                    "an alias is not an origin",
+                    "write `https://host` or `https://host:port`",
+                ));
+            }
+            continue;
+        };
+        let default_port = if scheme == "https" { 443 } else { 80 };
+        let host = authority.host().to_ascii_lowercase();
+        match authority.port_u16() {
+            Some(port) if port != default_port => origins.push(format!("{scheme}://{host}:{port}")),
+            _ => origins.extend([format!("{scheme}://{host}"), format!("{scheme}://{host}:{default_port}")]),
+        }
+    }
+    origins
+}
+
+fn check_ranges(settings: &Settings, at: &str, problems: &mut Vec<Problem>) {
+    if settings.name.is_empty() {
+        problems.push(Problem::new(format!("{at}.name"), "the upstream has no name", "give it one"));
+    }
+    for (key, value, low, high) in [
+        ("idle_seconds", settings.idle_seconds, 1, 3_600),
+        ("lifetime_seconds", settings.lifetime_seconds, 1, 86_400),
+        ("connect_seconds", settings.connect_seconds, 1, 300),
+        ("response_seconds", settings.response_seconds, 1, 86_400),
+        ("read_seconds", settings.read_seconds, 1, 86_400),
+        ("max_connections", settings.max_connections as u64, 1, 100_000),
+    ] {
+        if !(low..=high).contains(&value) {
+            problems.push(Problem::new(
+                format!("{at}.{key}"),
+                format!("`{key}` is {value}"),
+                format!("use a value from {low} to {high}"),
+            ));
+        }
+    }
+}
