@@ -7,6 +7,9 @@ mod scan;
 #[cfg(test)]
 mod tests;
 mod text;
+#[cfg(test)]
+mod texts;
+mod token;
 
 pub use lexer::Splicer;
 pub use text::quote;
