@@ -72,6 +72,9 @@ pub enum RewriteError {
     /// A record holds more than `record_bytes` before its id.
     #[error("a record is longer than the limit before its subject is known")]
     SubjectTooLate,
+    /// One record has more different ids than can be recorded for it.
+    #[error("a record has more than {} ids", seen::MAX_SUBJECTS)]
+    TooManySubjects,
     /// Masked values written back where they would replace the real ones.
     #[error("masked values in {}", fields.join(", "))]
     MaskedValue {
@@ -89,7 +92,7 @@ impl RewriteError {
                 error.fault,
                 JsonFault::TooDeep | JsonFault::ValueTooLong | JsonFault::ObjectTooLong | JsonFault::TooComplex
             ),
-            Self::SubjectTooLate => true,
+            Self::SubjectTooLate | Self::TooManySubjects => true,
             Self::MaskedValue { .. } => false,
         }
     }

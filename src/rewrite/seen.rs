@@ -6,6 +6,9 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::model::{ClassId, ClassSet, Sensitive, Sighting, SubjectId, View};
 
+/// Different ids that one record may have: one, when the CRM behaves.
+pub(super) const MAX_SUBJECTS: usize = 16;
+
 /// An open record.
 #[derive(Debug, Default)]
 struct Record {
@@ -58,11 +61,15 @@ impl Seen {
         }
     }
 
-    /// The record's id.
-    pub(super) fn subject(&mut self, id: &str) {
-        let Some(record) = self.records.last_mut() else { return };
+    /// The record's id; whether there is room for it.
+    #[must_use]
+    pub(super) fn subject(&mut self, id: &str) -> bool {
+        let Some(record) = self.records.last_mut() else { return false };
         if record.subjects.iter().any(|known| known.expose() == id) {
-            return;
+            return true;
+        }
+        if record.subjects.len() == MAX_SUBJECTS {
+            return false;
         }
         record.waiting = None;
         let subject: SubjectId = Sensitive::new(id.to_owned());
@@ -72,6 +79,7 @@ impl Seen {
             let seen = record.seen.clone();
             self.attribute(Some(subject), &seen);
         }
+        true
     }
 
     /// `class` was shown at `view` from output byte `at` on.

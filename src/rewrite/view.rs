@@ -92,8 +92,9 @@ impl Handler for Body {
         let Self { plan, viewer, seen, .. } = self;
         if node.is_subject()
             && let Leaf::Text(id) | Leaf::Number(id) = leaf
+            && !seen.subject(id)
         {
-            seen.subject(id);
+            return Err(RewriteError::TooManySubjects);
         }
         let mut noted = Noted { seen, at };
         if plan.layout.everything {

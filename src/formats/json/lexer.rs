@@ -9,53 +9,12 @@ use super::{
     lookahead::{self, Skim},
     number,
     scan::{self, Stop},
-    text,
+    token::{self, Frame, Kind, Phase, State, Token},
 };
 use crate::{
-    formats::path::{DEAD, Node, NodeId, Paths, Walker},
+    formats::path::{DEAD, Node, Paths, Walker},
     model::Leaf,
 };
-
-/// What may come next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Value,
-    FirstElement,
-    FirstName,
-    Name,
-    Colon,
-    /// After a value: a comma, a closing bracket, or the end.
-    Next,
-    /// In a string that nobody asked for and that is longer than its chunk.
-    Inside,
-    /// After an error.
-    Failed,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Document,
-    Object,
-    Array,
-}
-
-/// An open container.
-#[derive(Debug, Clone, Copy)]
-struct Frame {
-    kind: Kind,
-    node: NodeId,
-    index: u64,
-    record: bool,
-}
-
-/// Where the lexer is between two bytes.
-#[derive(Debug, Clone, Copy)]
-struct State {
-    phase: Phase,
-    /// The node of the value that comes next.
-    node: NodeId,
-    top: Frame,
-}
 
 /// One JSON text on its way through.
 ///
@@ -190,7 +149,7 @@ impl Splicer {
                     }
                     (b'}', Kind::Object) | (b']', Kind::Array) => {
                         at += 1;
-                        close(&mut state, stack, handler, base + at as u64, place(origin, out, at, kept));
+                        close(&mut state, stack, handler, base + at as u64, token::place(origin, out, at, kept));
                     }
                     (_, Kind::Document) => return fault(at, JsonFault::Trailing),
                     _ => return fault(at, JsonFault::Unexpected),
@@ -199,31 +158,26 @@ impl Splicer {
                     if first != b'"' {
                         if first == b'}' && state.phase == Phase::FirstName {
                             at += 1;
-                            close(&mut state, stack, handler, base + at as u64, place(origin, out, at, kept));
+                            close(&mut state, stack, handler, base + at as u64, token::place(origin, out, at, kept));
                             continue;
                         }
                         return fault(at, JsonFault::Unexpected);
                     }
-                    let (start, resumed) = (at + 1, std::mem::take(&mut searched));
-                    let scan = scan::string(bytes, start + resumed);
-                    let end = match scan.stop {
-                        Stop::Close(end) | Stop::More(end) if end - start > limits.value_bytes => {
-                            return fault(at, JsonFault::ValueTooLong);
-                        }
-                        Stop::Close(end) => end,
-                        Stop::More(end) => {
-                            self.searched = end - start;
+                    let token = token::string(bytes, at + 1, std::mem::take(&mut searched), limits.value_bytes);
+                    let (raw, escaped, plain) = match token {
+                        Ok(Token::Whole { raw, escaped, plain }) => (raw, escaped, plain),
+                        Ok(Token::Open(length)) => {
+                            self.searched = length;
                             break;
                         }
-                        Stop::Bad(bad) => return fault(bad, JsonFault::String),
+                        Err((at, found)) => return fault(at, found),
                     };
-                    let raw = bytes.get(start..end).unwrap_or_default();
-                    let plain = resumed == 0 && !scan.escaped && !scan.high;
+                    let end = at + 1 + raw.len();
                     let everything = state.top.node != DEAD && walker.flags(state.top.node) & Node::EVERYTHING != 0;
                     if plain && !H::TRACES && !everything {
                         state.node = if state.top.node == DEAD { DEAD } else { walker.member(state.top.node, raw) };
                     } else {
-                        let name = match decode(raw, resumed != 0 || scan.escaped, text) {
+                        let name = match token::decode(raw, escaped, text) {
                             Ok(name) => name,
                             Err(found) => return fault(at, found),
                         };
@@ -256,7 +210,7 @@ impl Splicer {
                 Phase::FirstElement => {
                     if first == b']' {
                         at += 1;
-                        close(&mut state, stack, handler, base + at as u64, place(origin, out, at, kept));
+                        close(&mut state, stack, handler, base + at as u64, token::place(origin, out, at, kept));
                     } else {
                         element(&mut state, walker, handler);
                     }
@@ -267,27 +221,20 @@ impl Splicer {
                         b'"' if flags & Node::LEAF == 0 => {
                             at += 1;
                             state.phase = Phase::Inside;
-                            if flags & Node::RECORD != 0 {
-                                handler.record(Side::Start, place(origin, out, at, kept));
-                            }
                             continue;
                         }
                         b'"' => {
-                            let (start, resumed) = (at + 1, std::mem::take(&mut searched));
-                            let scan = scan::string(bytes, start + resumed);
-                            let end = match scan.stop {
-                                Stop::Close(end) | Stop::More(end) if end - start > limits.value_bytes => {
-                                    return fault(at, JsonFault::ValueTooLong);
-                                }
-                                Stop::Close(end) => end,
-                                Stop::More(end) => {
-                                    self.searched = end - start;
+                            let token = token::string(bytes, at + 1, std::mem::take(&mut searched), limits.value_bytes);
+                            let (raw, escaped) = match token {
+                                Ok(Token::Whole { raw, escaped, .. }) => (raw, escaped),
+                                Ok(Token::Open(length)) => {
+                                    self.searched = length;
                                     break;
                                 }
-                                Stop::Bad(bad) => return fault(bad, JsonFault::String),
+                                Err((at, found)) => return fault(at, found),
                             };
-                            let raw = bytes.get(start..end).unwrap_or_default();
-                            let leaf = match decode(raw, resumed != 0 || scan.escaped, text) {
+                            let end = at + 1 + raw.len();
+                            let leaf = match token::decode(raw, escaped, text) {
                                 Ok(value) => Leaf::Text(value),
                                 Err(found) => return fault(at, found),
                             };
@@ -324,7 +271,7 @@ impl Splicer {
                             }
                             let record = walker.flags(node) & Node::RECORD != 0;
                             if record {
-                                handler.record(Side::Start, place(origin, out, at, kept));
+                                handler.record(Side::Start, token::place(origin, out, at, kept));
                             }
                             stack.push(state.top);
                             let object = first == b'{';
@@ -402,15 +349,12 @@ impl Splicer {
                             }
                             at = end + 1;
                             state.phase = Phase::Next;
-                            if walker.flags(state.node) & Node::RECORD != 0 {
-                                handler.record(Side::End, place(origin, out, at, kept));
-                            }
                             if H::TRACES {
                                 handler.trace(Trace::End(base + at as u64));
                             }
                         }
                         Stop::More(end) => {
-                            match whole_characters(bytes.get(at..end).unwrap_or_default()) {
+                            match token::whole_characters(bytes.get(at..end).unwrap_or_default()) {
                                 Ok(length) => at += length,
                                 Err(valid) => return fault(at + valid, JsonFault::Utf8),
                             }
@@ -459,40 +403,5 @@ fn tell<H: Handler>(
     out: &mut Vec<u8>,
 ) -> Result<Edit, H::Error> {
     let at = origin.wrapping_add(out.len() as u64);
-    if node.has(Node::RECORD) {
-        handler.record(Side::Start, at);
-    }
-    let edit = handler.leaf(node, leaf, at, out)?;
-    if node.has(Node::RECORD) {
-        handler.record(Side::End, origin.wrapping_add(out.len() as u64));
-    }
-    Ok(edit)
-}
-
-/// Byte of the whole output at which input byte `at` goes out.
-fn place(origin: u64, out: &[u8], at: usize, kept: usize) -> u64 {
-    origin.wrapping_add((out.len() + at - kept) as u64)
-}
-
-/// The text between two quotes; borrowed unless there are escapes.
-fn decode<'a>(raw: &'a [u8], escaped: bool, text: &'a mut String) -> Result<&'a str, JsonFault> {
-    let raw = simdutf8::basic::from_utf8(raw).map_err(|_| JsonFault::Utf8)?;
-    if !escaped {
-        return Ok(raw);
-    }
-    text.clear();
-    text::unescape(raw, text).map_err(|_| JsonFault::LoneSurrogate)?;
-    Ok(text)
-}
-
-/// How much of `bytes` are whole characters.
-///
-/// # Errors
-/// Where it stops being UTF-8.
-fn whole_characters(bytes: &[u8]) -> Result<usize, usize> {
-    match simdutf8::compat::from_utf8(bytes) {
-        Ok(_) => Ok(bytes.len()),
-        Err(error) if error.error_len().is_none() => Ok(error.valid_up_to()),
-        Err(error) => Err(error.valid_up_to()),
-    }
+    handler.leaf(node, leaf, at, out)
 }

@@ -7,6 +7,9 @@ mod scan;
 #[cfg(test)]
 mod tests;
 mod text;
+#[cfg(test)]
+mod texts;
+mod token;
 
 pub use lexer::Splicer;
 pub use text::quote;
@@ -94,7 +97,7 @@ pub trait Handler {
         Ok(Edit::Keep)
     }
 
-    /// A record starts or ends at byte `at` of the whole output.
+    /// A record, an object or array of its own, starts or ends at byte `at` of the whole output.
     fn record(&mut self, _side: Side, _at: u64) {}
 
     /// The shape, when [`Handler::TRACES`].

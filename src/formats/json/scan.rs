@@ -1,4 +1,4 @@
-//! Finding the end of a string, eight bytes at a time.
+//! Finding the end of a string, sixteen bytes at a time.
 
 /// Where a search inside a string stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +21,9 @@ pub(super) struct Scan {
     pub(super) high: bool,
 }
 
-/// Bytes looked at together: one machine word, portable and without `unsafe`.
-const BLOCK: usize = 8;
+/// Bytes looked at together: two machine words, portable and without `unsafe`. Most names and values end in the first.
+const BLOCK: usize = 2 * WORD;
+const WORD: usize = 8;
 
 /// Searches `bytes` from `at`, which is inside a string and not inside an escape.
 #[inline]
@@ -32,15 +33,20 @@ pub(super) fn string(bytes: &[u8], mut at: usize) -> Scan {
         let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) else {
             return tail(bytes, at, escaped, high != 0);
         };
-        let (special, past_ascii) = masks(block);
-        if special == 0 {
-            high |= past_ascii;
+        let (words, _) = block.as_chunks::<WORD>();
+        let [first, second] = words else { return tail(bytes, at, escaped, high != 0) };
+        let ((special, past_ascii), (special_too, past_ascii_too)) = (masks(first), masks(second));
+        if special | special_too == 0 {
+            high |= past_ascii | past_ascii_too;
             at += BLOCK;
             continue;
         }
-        let bit = special.trailing_zeros();
-        high |= past_ascii & ((1 << bit) - 1);
-        at += bit as usize / 8;
+        // Lengths differ from string to string: no branch on which word it is.
+        let in_first = special != 0;
+        let bit = if in_first { special } else { special_too }.trailing_zeros();
+        let before = (1 << bit) - 1;
+        high |= if in_first { past_ascii & before } else { past_ascii | (past_ascii_too & before) };
+        at += bit as usize / 8 + if in_first { 0 } else { WORD };
         match bytes.get(at) {
             Some(b'"') => return Scan { stop: Stop::Close(at), escaped, high: high != 0 },
             Some(b'\\') => match escape(bytes, at) {
@@ -95,13 +101,26 @@ fn escape(bytes: &[u8], at: usize) -> Result<usize, Stop> {
 /// The high bit of each byte in the first word: it is a quote, a backslash or a control character (exact up to the lowest
 /// such byte; a borrow may mark others above it); in the second: it is past ASCII.
 #[inline]
-fn masks(block: &[u8; BLOCK]) -> (u64, u64) {
-    const ONES: u64 = u64::from_le_bytes([1; BLOCK]);
+fn masks(block: &[u8; WORD]) -> (u64, u64) {
+    const ONES: u64 = u64::from_le_bytes([1; WORD]);
     const HIGH: u64 = ONES << 7;
     let word = u64::from_le_bytes(*block);
     let zero = |word: u64| word.wrapping_sub(ONES) & !word;
     let special = zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | (word.wrapping_sub(ONES * 0x20) & !word);
     (special & HIGH, word & HIGH)
+}
+
+/// The first byte from `at` on that a string may not hold as it is.
+pub(super) fn special(bytes: &[u8], mut at: usize) -> Option<usize> {
+    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<WORD>) {
+        let (special, _) = masks(word);
+        if special != 0 {
+            return Some(at + special.trailing_zeros() as usize / 8);
+        }
+        at += WORD;
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)).map(|found| at + found)
 }
 
 /// The first byte from `at` on that is not white space.

@@ -1,5 +1,7 @@
 //! Strings: escapes undone, escapes made.
 
+use super::scan;
+
 /// An escape names half a surrogate pair: no text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LoneSurrogate;
@@ -56,20 +58,16 @@ fn unit(chars: &mut std::str::Chars<'_>) -> Result<u32, LoneSurrogate> {
 pub fn quote(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let (bytes, mut kept) = (text.as_bytes(), 0);
-    for (at, byte) in bytes.iter().enumerate() {
-        let short = match byte {
-            b'"' | b'\\' => *byte,
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            0..=0x1f => b'u',
-            _ => continue,
-        };
+    while let Some(at) = scan::special(bytes, kept) {
         out.extend_from_slice(bytes.get(kept..at).unwrap_or_default());
         kept = at + 1;
-        out.extend_from_slice(&[b'\\', short]);
-        if short == b'u' {
-            out.extend_from_slice(format!("{byte:04x}").as_bytes());
+        match bytes.get(at) {
+            Some(b'\n') => out.extend_from_slice(b"\\n"),
+            Some(b'\r') => out.extend_from_slice(b"\\r"),
+            Some(b'\t') => out.extend_from_slice(b"\\t"),
+            Some(control @ 0..=0x1f) => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
+            Some(itself) => out.extend_from_slice(&[b'\\', *itself]),
+            None => {}
         }
     }
     out.extend_from_slice(bytes.get(kept..).unwrap_or_default());

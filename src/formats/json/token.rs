@@ -1,0 +1,109 @@
+//! What the lexer knows between two bytes, and what it makes of a complete token.
+
+use super::{
+    JsonFault,
+    scan::{self, Stop},
+    text,
+};
+use crate::formats::path::NodeId;
+
+/// What may come next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Value,
+    FirstElement,
+    FirstName,
+    Name,
+    Colon,
+    /// After a value: a comma, a closing bracket, or the end.
+    Next,
+    /// In a string that nobody asked for and that is longer than its chunk.
+    Inside,
+    /// After an error.
+    Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Document,
+    Object,
+    Array,
+}
+
+/// An open container.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame {
+    pub(super) kind: Kind,
+    pub(super) node: NodeId,
+    pub(super) index: u64,
+    pub(super) record: bool,
+}
+
+/// Where the lexer is between two bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct State {
+    pub(super) phase: Phase,
+    /// The node of the value that comes next.
+    pub(super) node: NodeId,
+    pub(super) top: Frame,
+}
+
+/// A string token that somebody has to see whole.
+pub(super) enum Token<'a> {
+    /// The bytes between its quotes; `plain` when they are ASCII without escapes.
+    Whole { raw: &'a [u8], escaped: bool, plain: bool },
+    /// It goes on in the next chunk; this many bytes hold no closing quote.
+    Open(usize),
+}
+
+/// The string whose quote is just before `start`, `searched` bytes of which are known to hold no closing quote.
+///
+/// # Errors
+/// What is wrong with it, and where.
+#[inline]
+pub(super) fn string(
+    bytes: &[u8],
+    start: usize,
+    searched: usize,
+    limit: usize,
+) -> Result<Token<'_>, (usize, JsonFault)> {
+    let scan = scan::string(bytes, start + searched);
+    let end = match scan.stop {
+        Stop::Close(end) | Stop::More(end) if end - start > limit => return Err((start, JsonFault::ValueTooLong)),
+        Stop::Close(end) => end,
+        Stop::More(end) => return Ok(Token::Open(end - start)),
+        Stop::Bad(bad) => return Err((bad, JsonFault::String)),
+    };
+    let raw = bytes.get(start..end).unwrap_or_default();
+    // A search that was resumed did not see what came before.
+    let escaped = scan.escaped || searched > 0;
+    Ok(Token::Whole { raw, escaped, plain: !escaped && !scan.high })
+}
+
+/// Byte of the whole output at which input byte `at` goes out.
+pub(super) fn place(origin: u64, out: &[u8], at: usize, kept: usize) -> u64 {
+    origin.wrapping_add((out.len() + at - kept) as u64)
+}
+
+/// The text between two quotes; borrowed unless there are escapes.
+pub(super) fn decode<'a>(raw: &'a [u8], escaped: bool, text: &'a mut String) -> Result<&'a str, JsonFault> {
+    let raw = simdutf8::basic::from_utf8(raw).map_err(|_| JsonFault::Utf8)?;
+    if !escaped {
+        return Ok(raw);
+    }
+    text.clear();
+    text::unescape(raw, text).map_err(|_| JsonFault::LoneSurrogate)?;
+    Ok(text)
+}
+
+/// How much of `bytes` are whole characters.
+///
+/// # Errors
+/// Where it stops being UTF-8.
+pub(super) fn whole_characters(bytes: &[u8]) -> Result<usize, usize> {
+    match simdutf8::compat::from_utf8(bytes) {
+        Ok(_) => Ok(bytes.len()),
+        Err(error) if error.error_len().is_none() => Ok(error.valid_up_to()),
+        Err(error) => Err(error.valid_up_to()),
+    }
+}

@@ -1,0 +1,83 @@
+//! What of a request body reaches the CRM.
+
+use fieldgate::rewrite::{Guarded, RewriteError, WriteBack, guard_request};
+
+use super::rewriter::{Fixture, fields};
+
+fn fixture() -> Fixture {
+    fields(&[
+        ("$.email", "email"),
+        ("$.name", "name"),
+        ("$.card", "card_number"),
+        ("$.tags", "note"),
+        ("$.notes", "free_text"),
+        ("$.file", "free_text+base64"),
+        ("$.items[*].card", "card_number"),
+    ])
+}
+
+fn guard(text: &str, write_back: WriteBack) -> Result<Guarded, RewriteError> {
+    guard_request(&fixture().plan(), text.as_bytes(), write_back)
+}
+
+#[test]
+fn a_masked_member_goes_with_its_comma() {
+    for (text, expected) in [
+        (r#"{"email":"j•••@x"}"#, "{}"),
+        (r#"{ "email" : "j•••@x" }"#, "{  }"),
+        (r#"{"email":"j•••@x","a":1}"#, r#"{"a":1}"#),
+        (r#"{"a":1,"email":"j•••@x"}"#, r#"{"a":1}"#),
+        (r#"{"a":1 , "email":"j\u2022" , "b":2}"#, r#"{"a":1 , "b":2}"#),
+        (r#"{"email":"•","name":"•","a":1}"#, r#"{"a":1}"#),
+        (r#"{"a":1,"email":"•","name":"•"}"#, r#"{"a":1}"#),
+        (r#"{"email":"•","a":1,"name":"•","b":2,"card":"•"}"#, r#"{"a":1,"b":2}"#),
+        (r#"{"email":"•","name":"•"}"#, "{}"),
+        (r#"{"email":"•","email":"real@example.com"}"#, r#"{"email":"real@example.com"}"#),
+        (r#"{"em\u0061il":"•","a":[{}]}"#, r#"{"a":[{}]}"#),
+        (r#"{"card":{"number":"•","expiry":"1"},"a":1}"#, r#"{"card":{"expiry":"1"},"a":1}"#),
+        (r#"{"notes":"call [email •••] back","a":1}"#, r#"{"a":1}"#),
+        (r#"{"file":"4oCi","a":1}"#, r#"{"a":1}"#),
+        (r#"{"other":"•","a":1}"#, r#"{"other":"•","a":1}"#),
+    ] {
+        let guarded = guard(text, WriteBack::Drop).unwrap();
+        assert_eq!(String::from_utf8(guarded.body).unwrap(), expected, "{text}");
+        assert_eq!(guarded.dropped, guarded.dropped_fields.len());
+    }
+}
+
+#[test]
+fn what_goes_is_named_by_its_path() {
+    let guarded = guard(r#"{"card":{"a b":"•","x'y":{"z":"•"}},"email":"•"}"#, WriteBack::Drop).unwrap();
+    assert_eq!(guarded.dropped_fields, ["$.card['a b']", r"$.card['x\'y'].z", "$.email"]);
+    let refused = guard(r#"{"card":{"z":["1",{"q":"•"}]},"email":"•"}"#, WriteBack::Refuse).unwrap_err();
+    assert_eq!(refused, RewriteError::MaskedValue { fields: vec!["$.card.z[1].q".into(), "$.email".into()] });
+}
+
+#[test]
+fn a_masked_element_cannot_be_dropped() {
+    for text in [r#"{"tags":["a","•"]}"#, r#"{"items":[{"card":"•"}]}"#] {
+        assert!(matches!(guard(text, WriteBack::Drop), Err(RewriteError::MaskedValue { .. })), "{text}");
+    }
+    let root = fields(&[("$", "note")]);
+    assert!(guard_request(&root.plan(), "\"•\"".as_bytes(), WriteBack::Drop).is_err());
+}
+
+#[test]
+fn what_is_written_is_known_by_class_and_value() {
+    let fixture = fixture();
+    let text =
+        r#"{"email":"new@example.com","name":"","card":4711,"a":"free","file":"aGVsbG8=","tags":[null,true,"t\n"]}"#;
+    let guarded = guard_request(&fixture.plan(), text.as_bytes(), WriteBack::Refuse).unwrap();
+    assert_eq!(guarded.body, text.as_bytes());
+    let expected = ["email", "name", "card_number", "free_text", "note"].map(|name| fixture.class(name));
+    assert_eq!(guarded.written, expected.into_iter().collect());
+    let known: Vec<&str> = guarded.known.iter().map(|value| value.expose().as_str()).collect();
+    assert_eq!(known, ["new@example.com", "4711", "aGVsbG8=", "hello", "t\n"]);
+}
+
+#[test]
+fn what_is_not_json_is_refused() {
+    for text in ["", "{", "{}x", "{\"email\":\"\\udead\"}", "\u{feff}{}"] {
+        assert!(matches!(guard(text, WriteBack::Drop), Err(RewriteError::Json(_))), "{text}");
+    }
+}
