@@ -1,5 +1,8 @@
 //! What the tests of the log share: keys, events, and a log in a folder that goes away.
 
+mod damage;
+mod faults;
+mod living;
 mod recorder;
 
 use std::{
