@@ -44,13 +44,13 @@ pub fn verify(dir: &Path, key: &str) -> Result<Report, AuditError> {
         // A batch that is being written looks unfinished; a moment later it is not. What came after the start need not
         // be waited for.
         if !judge.is_unfinished(&end) || judge.replay.committed_offset() >= present {
-            return judge.report(end, &mut segment, present).map_err(unreadable);
+            return judge.report(&end, &mut segment, present).map_err(unreadable);
         }
         std::thread::sleep(Duration::from_millis(30));
         judge.rewind(&mut segment).map_err(unreadable)?;
     }
     let end = judge.read(&mut segment).map_err(unreadable)?;
-    judge.report(end, &mut segment, present).map_err(unreadable)
+    judge.report(&end, &mut segment, present).map_err(unreadable)
 }
 
 const ATTEMPTS: usize = 5;
@@ -133,11 +133,12 @@ impl Judge {
     }
 
     /// The judgement when reading has ended. A tail that began after `present` bytes is of a batch that is being written.
-    pub(super) fn report(self, end: End, source: &mut (impl Read + Seek), present: u64) -> std::io::Result<Report> {
+    pub(super) fn report(self, end: &End, source: &mut (impl Read + Seek), present: u64) -> std::io::Result<Report> {
         let (signed, found) = (self.checkpoint.size, self.replay.tree().size());
         let committed = self.replay.committed_offset();
         let verdict = match end {
             End::Stopped(fault) => {
+                let fault = *fault;
                 let torn = match scan::tail(source, committed)? {
                     Tail::Torn(bytes) => Some(bytes.len() as u64),
                     Tail::Damage => None,

@@ -19,10 +19,10 @@ fn log_of_200() -> Place {
     let mut request = 0_u128;
     while log.status().size < 199 {
         let mut ticket = log.append(&reveal(request)).unwrap();
-        if log.status().size < 199 && request % 3 == 0 {
+        if log.status().size < 199 && request.is_multiple_of(3) {
             ticket = log.append(&outcome(request)).unwrap();
         }
-        if request % 4 == 0 {
+        if !request.is_multiple_of(8) {
             ticket.wait().unwrap();
         }
         request += 1;
@@ -55,7 +55,7 @@ impl Parts {
 
 fn finish(mut judge: Judge, segment: &[u8], from: usize) -> Report {
     let end = judge.read(&segment[from..]).unwrap();
-    judge.report(end, &mut Cursor::new(segment), segment.len() as u64).unwrap()
+    judge.report(&end, &mut Cursor::new(segment), segment.len() as u64).unwrap()
 }
 
 #[test]
@@ -133,18 +133,20 @@ fn verification_of_the_folder_finds_a_flip_and_names_the_record() {
     assert_eq!(place.segment().1, bytes, "nothing was changed");
 }
 
+type Change = fn(&mut Vec<&[u8]>);
+
 #[test]
 fn removed_inserted_swapped_and_duplicated_lines_are_found() {
     let parts = Parts::of(&log_of_200());
     let lines: Vec<&[u8]> = parts.segment.split_inclusive(|byte| *byte == b'\n').collect();
-    let changes: [(&str, Box<dyn Fn(&mut Vec<&[u8]>)>); 7] = [
-        ("removed record", Box::new(|lines| _ = lines.remove(40))),
-        ("removed end", Box::new(|lines| lines.truncate(lines.len() - 2))),
-        ("blank line", Box::new(|lines| lines.insert(30, b"\n"))),
-        ("comment", Box::new(|lines| lines.insert(30, b"{\"note\":1}\n"))),
-        ("swapped", Box::new(|lines| lines.swap(40, 90))),
-        ("duplicated commit", Box::new(|lines| lines.insert(3, lines[2]))),
-        ("trailing record", Box::new(|lines| lines.push(lines[1]))),
+    let changes: [(&str, Change); 7] = [
+        ("removed record", |lines| _ = lines.remove(40)),
+        ("removed end", |lines| lines.truncate(lines.len() - 2)),
+        ("blank line", |lines| lines.insert(30, b"\n")),
+        ("comment", |lines| lines.insert(30, b"{\"note\":1}\n")),
+        ("swapped", |lines| lines.swap(40, 90)),
+        ("duplicated commit", |lines| lines.insert(3, lines[2])),
+        ("trailing record", |lines| lines.push(lines[1])),
     ];
     for (name, change) in changes {
         let mut changed = lines.clone();
@@ -185,7 +187,7 @@ fn a_rewritten_log_that_agrees_with_itself_is_a_fork() {
     crate::audit::init(other.path(), super::ORIGIN, &other.signing_key(), super::clock()).unwrap();
     let log = other.open().unwrap();
     for request in 0..300 {
-        let _ = log.append(&reveal(request)).unwrap();
+        drop(log.append(&reveal(request)).unwrap());
     }
     log.close().unwrap();
     let mut parts = Parts::of(&other);

@@ -217,12 +217,15 @@ fn power_cut(place: &Place, synced: u64, how: &str) {
 fn every_failed_step_ends_the_log_and_every_restart_keeps_what_was_acknowledged() {
     let harms = [Harm::Failed, Harm::FailedButStored, Harm::Short, Harm::Full];
     let ops = [Op::Reserve, Op::Write, Op::Sync, Op::Inspect, Op::FileWrite, Op::FileSync, Op::Rename, Op::NamesSync];
+    let made = Place::new();
     let mut failures = 0;
     for op in ops {
+        // Only bytes of the segment are ever unsynced; for the other steps two of the cuts say it all.
+        let cuts = if matches!(op, Op::Write | Op::Sync) { &CUTS[..] } else { &CUTS[..2] };
         for nth in [1, 2, 5] {
             for harm in harms {
-                for cut in CUTS {
-                    let place = Place::new();
+                for &cut in cuts {
+                    let place = made.copied();
                     let first = fs::read(place.path().join("checkpoint")).unwrap();
                     let plan = at(op, nth, harm);
                     let (acknowledged, end) = session(&place, &plan);
@@ -247,7 +250,7 @@ fn every_failed_step_ends_the_log_and_every_restart_keeps_what_was_acknowledged(
             }
         }
     }
-    assert!(failures > 150, "{failures} failures were injected");
+    assert!(failures > 100, "{failures} failures were injected");
 }
 
 #[test]
