@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{Read, Seek, SeekFrom},
+    io::{Cursor, Read, Seek, SeekFrom},
     path::Path,
     time::Duration,
 };
@@ -54,6 +54,22 @@ pub fn verify(dir: &Path, key: &str) -> Result<Report, AuditError> {
 }
 
 const ATTEMPTS: usize = 5;
+
+/// As [`verify`], over the content of the three files, for evidence that comes without its folder.
+///
+/// # Errors
+/// When the key is not one.
+pub fn verify_bytes(checkpoint: &[u8], log_json: &[u8], segment: &[u8], key: &str) -> Result<Report, AuditError> {
+    let trust = Trust::parse(key).map_err(|why| AuditError::Trust { path: "verification key".into(), why })?;
+    let mut judge = match Judge::new(&trust, checkpoint, log_json, layout::SEGMENTS) {
+        Ok(judge) => judge,
+        Err(report) => return Ok(*report),
+    };
+    let failed = AuditError::io(layout::SEGMENTS, "the segment cannot be read");
+    let end = judge.read(segment);
+    let report = end.and_then(|end| judge.report(&end, &mut Cursor::new(segment), segment.len() as u64));
+    report.map_err(failed)
+}
 
 /// Reading under way.
 #[derive(Debug, Clone)]

@@ -1,16 +1,18 @@
 //! Changes that somebody makes to the files: each of them is found, and what crashes leave is not taken for one.
 
-use std::{fs, io::Cursor};
+use std::{fs, io::Cursor, path::Path, sync::OnceLock};
+
+use proptest::{collection::vec, prelude::*};
 
 use super::{Place, outcome, reveal};
 use crate::audit::{
     AuditError, Damage, Fault, Report, Trust, Verdict,
     disk::{Folder, FolderFiles},
     query::{Query, query},
-    scan, verify,
+    scan, summary, verify,
     verify::Judge,
+    verify_bytes,
 };
-use std::path::Path;
 
 /// A closed log of 200 records in many batches.
 fn log_of_200() -> Place {
@@ -46,10 +48,7 @@ impl Parts {
     }
 
     fn verify(&self) -> Report {
-        match Judge::new(&self.trust, &self.checkpoint, &self.manifest, "seg") {
-            Ok(judge) => finish(judge, &self.segment, 0),
-            Err(report) => *report,
-        }
+        verify_bytes(&self.checkpoint, &self.manifest, &self.segment, &self.trust.to_vkey()).unwrap()
     }
 }
 
@@ -293,4 +292,25 @@ fn lines_come_through_any_reader_alike() {
     let mut judge = Judge::new(&parts.trust, &parts.checkpoint, &parts.manifest, "seg").unwrap();
     assert_eq!(judge.read(Drip(&parts.segment)).unwrap(), scan::End::Clean);
     assert_eq!(judge.replay.tree().size(), 200);
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_lines_are_judged_without_a_panic(
+        lines in vec(prop_oneof![vec(any::<u8>(), 0..60), "\\{\"v\":1,\"kind\":\"[a-z.\"{}:0-9]{0,40}\\}".prop_map(String::into_bytes), "\\{\"_c\":\\[[0-9]{1,20},\"[A-Za-z0-9+/=]{44}\",[0-9]{1,3}\\]\\}".prop_map(String::into_bytes)], 0..8),
+    ) {
+        let place = parts_of_a_new_log();
+        let mut parts = Parts { trust: place.trust.clone(), checkpoint: place.checkpoint.clone(), manifest: place.manifest.clone(), segment: place.segment.clone() };
+        for line in &lines {
+            parts.segment.extend_from_slice(line);
+            parts.segment.push(b'\n');
+            prop_assert!(!summary(&serde_json::from_slice(line).unwrap_or_default()).is_empty());
+        }
+        prop_assert_eq!(parts.verify().is_sound(), lines.is_empty());
+    }
+}
+
+fn parts_of_a_new_log() -> &'static Parts {
+    static PARTS: OnceLock<Parts> = OnceLock::new();
+    PARTS.get_or_init(|| Parts::of(&Place::new()))
 }

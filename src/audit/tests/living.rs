@@ -73,6 +73,15 @@ fn a_log_is_made_once_and_written_by_one() {
 }
 
 #[test]
+fn remains_of_an_interrupted_init_are_neither_a_log_nor_overwritten() {
+    let place = Place::new();
+    fs::remove_file(place.path().join("log.json")).unwrap();
+    assert!(matches!(place.open().map(drop), Err(AuditError::Io { .. })));
+    let again = init(place.path(), super::ORIGIN, &place.signing_key(), clock());
+    assert!(matches!(again, Err(AuditError::Exists(_))), "{again:?}");
+}
+
+#[test]
 fn many_threads_get_every_number_exactly_once() {
     let place = Place::new();
     let log = place.open().unwrap();
