@@ -69,7 +69,7 @@ impl Live {
             // Everything in flight waits for the client to read, and it does not: an HTTP/2 client may answer pings
             // and still never open a window.
             if self.delivering.load(Relaxed) < in_flight {
-                return Verdict::Stay(now + limits.stall);
+                return Verdict::Stay(now + limits.stall.min(limits.idle));
             }
             (at(&self.progress) + limits.stall, Verdict::Abandon)
         } else if self.requests.load(Relaxed) == 0 {
