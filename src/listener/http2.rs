@@ -14,6 +14,9 @@ pub(crate) fn check(parts: &Parts, limits: &Limits) -> Result<(), Refusal> {
     if headers.len() > limits.headers {
         return Err(refusal::TOO_MANY_HEADERS);
     }
+    if list_bytes(parts) > limits.header_bytes {
+        return Err(refusal::HEADERS_TOO_LARGE);
+    }
     if matches!(parts.method, Method::CONNECT | Method::TRACE) {
         return Err(refusal::METHOD_REFUSED);
     }
@@ -42,6 +45,14 @@ pub(crate) fn check(parts: &Parts, limits: &Limits) -> Result<(), Refusal> {
     }
 }
 
+/// The size of the header list as RFC 9113 §10.5.1 counts it, pseudo-header fields by their values.
+fn list_bytes(parts: &Parts) -> usize {
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let authority = parts.uri.authority().map_or(0, |authority| authority.as_str().len());
+    let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_BYTES);
+    target + authority + fields.sum::<usize>()
+}
+
 fn check_host(parts: &Parts) -> Result<(), Refusal> {
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
@@ -66,6 +77,8 @@ fn bad_te(headers: &HeaderMap) -> bool {
     headers.get_all(header::TE).iter().any(|te| !te.as_bytes().eq_ignore_ascii_case(b"trailers"))
 }
 
+/// What each field counts beside its name and value.
+const FIELD_BYTES: usize = 32;
 const CONNECTION_SPECIFIC: [&str; 4] = ["connection", "keep-alive", "proxy-connection", "transfer-encoding"];
 
 #[cfg(test)]
@@ -77,7 +90,9 @@ mod tests {
 
     fn code(request: http::request::Builder) -> &'static str {
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let limits = LimitSettings { headers: 8, target_bytes: 64, ..LimitSettings::default() }.limits("l").unwrap();
+        let limits = LimitSettings { headers: 8, target_bytes: 64, header_bytes: 1024, ..LimitSettings::default() }
+            .limits("l")
+            .unwrap();
         check(&parts, &limits).err().map_or("", |refusal| refusal.code)
     }
 
@@ -126,5 +141,15 @@ mod tests {
         let with = |count: usize| (0..count).fold(get("https://crm.example/"), |r, n| r.header(format!("x-{n}"), "v"));
         assert_eq!(code(with(8)), "");
         assert_eq!(code(with(9)), "too_many_headers");
+    }
+
+    #[test]
+    fn a_header_list_passes_at_its_limit_and_not_one_past_it() {
+        let with = |length: usize| {
+            let used = "/".len() + "crm.example".len() + "x".len() + FIELD_BYTES;
+            get("https://crm.example/").header("x", "y".repeat(length - used))
+        };
+        assert_eq!(code(with(1024)), "");
+        assert_eq!(code(with(1025)), "headers_too_large");
     }
 }
