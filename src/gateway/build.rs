@@ -245,6 +245,7 @@ impl Builder<'_> {
             links: Arc::new(Links { upstream: origins.clone(), public: listener.public_url.clone() }),
             origins,
             upstream_name,
+            secrets: upstream.secrets(),
             upstream: Arc::new(upstream),
             api,
             tls: tls?,

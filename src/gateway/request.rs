@@ -46,7 +46,8 @@ pub(super) async fn protect(
     body: Inbound,
 ) -> Stage<Outbound> {
     refuse_stand_ins(matched)?;
-    let mut known: Vec<Sensitive<String>> = matched.protected.iter().map(|(_, value)| value.clone()).collect();
+    let mut known = site.secrets.clone();
+    known.extend(matched.protected.iter().map(|(_, value)| value.clone()));
     let mut written = ClassSet::EMPTY;
     let body = if body.is_end_stream() {
         OutboundBody::Full(Bytes::new())

@@ -60,6 +60,8 @@ pub struct Site {
     pub(super) inbound: upstream::headers::Inbound,
     pub(super) routes: Vec<Arc<RoutePlan>>,
     pub(super) links: Arc<Links>,
+    /// The gateway's own credential for the CRM, which no answer may echo.
+    pub(super) secrets: Vec<Sensitive<String>>,
 }
 
 /// A route, ready for use.

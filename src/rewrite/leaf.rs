@@ -212,7 +212,7 @@ impl Viewer {
         Edit::Replaced
     }
 
-    /// Whether `text` holds findings or known values; `shown` is it without them.
+    /// Whether `text` holds findings or known values; `shown` is then the placeholder for all of it.
     pub(super) fn search(&mut self, plan: &Plan, text: &str, seen: &mut Noted<'_>) -> bool {
         if text.is_empty() {
             return false;
@@ -232,6 +232,11 @@ impl Viewer {
         self.shown = shown;
         if !found && self.hidden(plan, text, seen) {
             found = true;
+        }
+        if let Some(class) = text_class.and_then(|id| plan.tools.classes.get(id)).filter(|_| found) {
+            // Nobody described this text: what stands around a finding may be as personal as the finding.
+            self.shown.clear();
+            self.shown.push_str(&protect::redacted_text(class));
         }
         self.protected += u64::from(found);
         found

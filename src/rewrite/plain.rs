@@ -10,14 +10,21 @@ use crate::{
     protect,
 };
 
-/// What the caller of an error body may see of a plain text, and what that was.
+/// What the caller of an error body may see of a plain text, and what that was. A line that holds a finding goes whole.
 #[must_use]
 pub fn text_view(plan: &Plan, text: &str) -> (String, Option<Sighting>) {
     let mut viewer = Viewer::new(plan);
     viewer.known = Known::new(&plan.known);
     let mut seen = Seen::new(plan.subject.clone(), false);
-    let found = viewer.search(plan, text, &mut Noted { seen: &mut seen, at: 0 });
-    let shown = if found { viewer.take_shown() } else { text.to_owned() };
+    let mut shown = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        if viewer.search(plan, line, &mut Noted { seen: &mut seen, at: 0 }) {
+            shown.push_str(&viewer.take_shown());
+            shown.push_str(if line.ends_with('\n') { "\n" } else { "" });
+        } else {
+            shown.push_str(line);
+        }
+    }
     (shown, seen.take().into_iter().find(|sighting| !is_empty(sighting)))
 }
 

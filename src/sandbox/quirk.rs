@@ -177,6 +177,9 @@ fn write(value: &Value, style: Style, free: bool, out: &mut String) {
                 if at > 0 {
                     out.push(',');
                 }
+                if style == Style::BigNumbers && name == "email" {
+                    out.push_str("\"ledger\":1234567890123456789,\"ratio\":1e400,");
+                }
                 let free = FREE.contains(&name.as_str());
                 for copy in 0..if style == Style::Duplicates { 2 } else { 1 } {
                     if copy > 0 {

@@ -18,7 +18,7 @@ use super::{
     credential::{self, Credential},
 };
 use crate::{
-    model::Problem,
+    model::{Problem, Sensitive},
     tls::{self, ClientSettings},
 };
 
@@ -105,6 +105,16 @@ impl Upstream {
             }),
             _ => Err(problems),
         }
+    }
+
+    /// The gateway's own credential and its last word: an error body must not echo either.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Sensitive<String>> {
+        let value = self.credential.as_ref().and_then(|credential| credential.value.to_str().ok()).unwrap_or_default();
+        let mut secrets = vec![value, value.rsplit(' ').next().unwrap_or_default()];
+        secrets.retain(|secret| !secret.is_empty());
+        secrets.dedup();
+        secrets.into_iter().map(|secret| Sensitive::new(secret.to_owned())).collect()
     }
 
     /// The configured name.

@@ -25,7 +25,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 /// The CRM's own credential.
-pub const TOKEN: &str = "crm-credential-for-tests";
+pub(crate) const TOKEN: &str = "crm-credential-for-tests";
 
 /// How a world is made.
 pub struct Setup {
@@ -272,16 +272,16 @@ impl World {
         Client::new(self.crm_address, &self.crm_ca).with("x-api-token", TOKEN)
     }
 
-    /// The lines of the log, without commit lines.
+    /// The records of the log, each with its index as `idx`.
     pub fn records(&self) -> Vec<Value> {
-        let mut files: Vec<_> = walk(&self.made.audit);
-        files.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
-        files.sort();
-        let text: String = files.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
-        text.lines()
-            .filter(|line| !line.starts_with("{\"_c\""))
-            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
-            .collect()
+        let rows = fieldgate::audit::query(&self.made.audit, &fieldgate::audit::Query::default()).unwrap();
+        let record = |row: &fieldgate::audit::Row| {
+            let mut record = row.record();
+            assert!(record.is_object(), "{}", row.line);
+            record["idx"] = row.index.into();
+            record
+        };
+        rows.iter().map(record).collect()
     }
 
     /// Waits until the log holds `count` records of `kind`.
@@ -395,8 +395,10 @@ impl Answer {
         self.json()["code"].as_str().unwrap_or_default().to_owned()
     }
 
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    /// The values of a header, joined.
+    pub fn header(&self, name: &str) -> String {
+        let values = self.headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default());
+        values.collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -206,12 +206,10 @@ fn an_unmapped_body_is_searched_to_its_last_leaf_and_name() {
     );
     let (shown, seen) = fixture.both(&text);
     let lower = shown.to_lowercase();
-    for gone in ["secret", "zebulon", "4711", ":7", "https://crm"] {
+    for gone in ["secret", "zebulon", "4711", ":7", "https://crm", "no customer with"] {
         assert!(!lower.contains(gone), "{gone} in {shown}");
     }
-    assert!(
-        shown.contains(r#""m":17"#) && shown.contains("no customer with email ") && shown.contains(r#""ok":"fine"}"#)
-    );
+    assert!(shown.contains(r#""m":17"#) && shown.contains(r#""ok":"fine"}"#));
     assert!(shown.contains("https://gate.example/crm/home"));
     serde_json::from_str::<serde_json::Value>(&shown).unwrap();
     assert_eq!(seen.len(), 1);
@@ -221,8 +219,8 @@ fn an_unmapped_body_is_searched_to_its_last_leaf_and_name() {
 #[test]
 fn plain_text_and_headers_are_searched_too() {
     let plan = catch_all().know(&["Zebulon"]).path_subject("C-1").plan();
-    let (shown, sighting) = text_view(&plan, &format!("Zebulon wrote {SECRET}"));
-    assert!(!shown.contains("Zebulon") && !shown.contains("secret") && shown.contains(" wrote "));
+    let (shown, sighting) = text_view(&plan, &format!("not found\nZebulon wrote {SECRET}\nask again\n"));
+    assert_eq!(shown, "not found\n[free_text •••]\nask again\n");
     assert_eq!(sighting.unwrap().subject.unwrap().expose(), "C-1");
     assert_eq!(text_view(&plan, "all good"), ("all good".to_owned(), None));
     assert!(carries_personal(&plan.tools, &plan.known, "by zebulon"));
