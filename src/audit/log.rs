@@ -27,7 +27,7 @@ use super::{
     status::LogStatus,
     ticket::Ticket,
     tree::{Tree, leaf_hash},
-    writer::Writer,
+    writer::{Pace, Writer},
 };
 use crate::{
     crypto::{MacKey, SigningKey, sha256},
@@ -161,9 +161,12 @@ impl Log {
             recovered.tree.root(),
             (recovered.signed, clock()),
         ));
-        let tick = Duration::from_secs(u64::from(settings.tick_seconds.max(1)));
+        let pace = Pace {
+            floor: Duration::from_millis(u64::from(settings.commit_millis.max(1))),
+            tick: Duration::from_secs(u64::from(settings.tick_seconds.max(1))),
+        };
         let state = (recovered.tree, recovered.offset);
-        let writer = Writer::new(Arc::clone(&shared), disk, recorder.clone(), clock, tick, state);
+        let writer = Writer::new(Arc::clone(&shared), disk, recorder.clone(), clock, pace, state);
         let signer = Signer {
             shared: Arc::clone(&shared),
             disk: folder(),

@@ -46,7 +46,7 @@ pub use status::LogStatus;
 pub use summary::summary;
 pub use ticket::{Receipt, Ticket, parse_reference};
 pub use tree::{Hash, Tree, leaf_hash, node_hash};
-pub use verify::verify;
+pub use verify::{verify, verify_bytes};
 
 #[cfg(test)]
 mod tests;

@@ -44,7 +44,7 @@ pub(super) fn lines(
     }
 }
 
-const BUFFER_BYTES: usize = 256 * 1024;
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// What follows the last commit line.
 #[derive(Debug, PartialEq, Eq)]

@@ -59,7 +59,7 @@ pub(super) fn is_commit(line: &[u8]) -> bool {
 pub struct Damage {
     /// The file, relative to the log's folder.
     pub file: String,
-    /// Byte offset of the line in the file.
+    /// Byte offset in the file: of the line, or of the batch when only that is known.
     pub offset: u64,
     /// The first record that cannot be relied on.
     pub index: u64,
@@ -242,11 +242,12 @@ impl Replay {
 
     /// `what`, at the place where reading stands.
     pub(super) fn damage(&self, file: &str, what: Fault) -> Damage {
-        let index = match what {
-            Fault::Batch { first, .. } => first,
-            _ => self.read.size(),
+        // Of a batch that does not add up, any record may be the changed one.
+        let (index, offset) = match what {
+            Fault::Batch { first, .. } => (first, self.committed_offset),
+            _ => (self.read.size(), self.offset),
         };
-        Damage { file: file.to_owned(), offset: self.offset, index, what }
+        Damage { file: file.to_owned(), offset, index, what }
     }
 }
 

@@ -16,6 +16,10 @@ pub struct Settings {
     pub origin: String,
     /// File with the Ed25519 key that signs checkpoints.
     pub signing_key: PathBuf,
+    /// Milliseconds between the starts of two commits: 1–100, default 1. More makes larger batches: less CPU per record, and
+    /// that much more time until a record is durable.
+    #[serde(default = "one")]
+    pub commit_millis: u32,
     /// Seconds between two checkpoints while the log grows: 1–60, default 1.
     #[serde(default = "one")]
     pub checkpoint_seconds: u32,
@@ -42,6 +46,7 @@ impl Settings {
             dir: dir.into(),
             origin: origin.into(),
             signing_key: signing_key.into(),
+            commit_millis: one(),
             checkpoint_seconds: one(),
             tick_seconds: five_minutes(),
             queue_records: queue_records(),
@@ -54,6 +59,7 @@ impl Settings {
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         let ranges = [
+            ("commit_millis", self.commit_millis as usize, 1, 100),
             ("checkpoint_seconds", self.checkpoint_seconds as usize, 1, 60),
             ("tick_seconds", self.tick_seconds as usize, 1, 86_400),
             ("queue_records", self.queue_records, 16, 1 << 20),

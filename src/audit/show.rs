@@ -45,14 +45,14 @@ pub fn show(dir: &Path, index: u64) -> Result<Shown, AuditError> {
     })?;
     let missing = || AuditError::NoRecord { index, size };
     let row = found.ok_or_else(missing)?;
-    let request = row.record()["req"].clone();
+    let request = request(&row);
     let mut exchange = Vec::new();
-    if let Some(request) = request.as_str() {
+    if let Some(request) = &request {
         each(dir, |other, _| {
             if other.index != index
                 && other.index < size
-                && other.line.contains(request)
-                && other.record()["req"] == *request
+                && other.line.contains(request.as_str())
+                && self::request(&other).as_ref() == Some(request)
             {
                 exchange.push(other);
             }
@@ -64,6 +64,10 @@ pub fn show(dir: &Path, index: u64) -> Result<Shown, AuditError> {
     let leaf = leaves.get(at).copied().ok_or_else(missing)?;
     let proof = inclusion(&leaves, at).ok_or_else(missing)?;
     Ok(Shown { row, exchange, leaf, size, root: tree.root(), proof })
+}
+
+fn request(row: &Row) -> Option<String> {
+    row.record().get("req")?.as_str().map(str::to_owned)
 }
 
 impl Shown {

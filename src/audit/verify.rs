@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{Read, Seek, SeekFrom},
+    io::{Cursor, Read, Seek, SeekFrom},
     path::Path,
     time::Duration,
 };
@@ -44,16 +44,32 @@ pub fn verify(dir: &Path, key: &str) -> Result<Report, AuditError> {
         // A batch that is being written looks unfinished; a moment later it is not. What came after the start need not
         // be waited for.
         if !judge.is_unfinished(&end) || judge.replay.committed_offset() >= present {
-            return judge.report(end, &mut segment, present).map_err(unreadable);
+            return judge.report(&end, &mut segment, present).map_err(unreadable);
         }
         std::thread::sleep(Duration::from_millis(30));
         judge.rewind(&mut segment).map_err(unreadable)?;
     }
     let end = judge.read(&mut segment).map_err(unreadable)?;
-    judge.report(end, &mut segment, present).map_err(unreadable)
+    judge.report(&end, &mut segment, present).map_err(unreadable)
 }
 
 const ATTEMPTS: usize = 5;
+
+/// As [`verify`], over the content of the three files, for evidence that comes without its folder.
+///
+/// # Errors
+/// When the key is not one.
+pub fn verify_bytes(checkpoint: &[u8], log_json: &[u8], segment: &[u8], key: &str) -> Result<Report, AuditError> {
+    let trust = Trust::parse(key).map_err(|why| AuditError::Trust { path: "verification key".into(), why })?;
+    let mut judge = match Judge::new(&trust, checkpoint, log_json, layout::SEGMENTS) {
+        Ok(judge) => judge,
+        Err(report) => return Ok(*report),
+    };
+    let failed = AuditError::io(layout::SEGMENTS, "the segment cannot be read");
+    let end = judge.read(segment);
+    let report = end.and_then(|end| judge.report(&end, &mut Cursor::new(segment), segment.len() as u64));
+    report.map_err(failed)
+}
 
 /// Reading under way.
 #[derive(Debug, Clone)]
@@ -133,11 +149,12 @@ impl Judge {
     }
 
     /// The judgement when reading has ended. A tail that began after `present` bytes is of a batch that is being written.
-    pub(super) fn report(self, end: End, source: &mut (impl Read + Seek), present: u64) -> std::io::Result<Report> {
+    pub(super) fn report(self, end: &End, source: &mut (impl Read + Seek), present: u64) -> std::io::Result<Report> {
         let (signed, found) = (self.checkpoint.size, self.replay.tree().size());
         let committed = self.replay.committed_offset();
         let verdict = match end {
             End::Stopped(fault) => {
+                let fault = *fault;
                 let torn = match scan::tail(source, committed)? {
                     Tail::Torn(bytes) => Some(bytes.len() as u64),
                     Tail::Damage => None,

@@ -17,12 +17,19 @@ use super::{
 };
 use crate::model::Timestamp;
 
-/// Time between the starts of two commits, so that a fast disk still gets batches.
-const FLOOR: Duration = Duration::from_millis(1);
 /// Room reserved past the end of the file.
 const AHEAD_BYTES: u64 = 4 * 1024 * 1024;
 /// How often the path is looked up, to see that the file is still the one others find.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// When the writer acts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// Time between the starts of two commits, so that a fast disk still gets batches.
+    pub(super) floor: Duration,
+    /// Time without a record after which one is written.
+    pub(super) tick: Duration,
+}
 
 /// The writer's state.
 pub(super) struct Writer {
@@ -30,7 +37,7 @@ pub(super) struct Writer {
     disk: Box<dyn Segment>,
     recorder: Recorder,
     clock: fn() -> Timestamp,
-    tick: Duration,
+    pace: Pace,
     tree: Tree,
     offset: u64,
     reserved: u64,
@@ -49,11 +56,11 @@ impl Writer {
         disk: Box<dyn Segment>,
         recorder: Recorder,
         clock: fn() -> Timestamp,
-        tick: Duration,
+        pace: Pace,
         (tree, offset): (Tree, u64),
     ) -> Self {
         let (batch, started, looked) = (Vec::new(), None, None);
-        Self { shared, disk, recorder, clock, tick, tree, offset, reserved: offset, batch, started, looked }
+        Self { shared, disk, recorder, clock, pace, tree, offset, reserved: offset, batch, started, looked }
     }
 
     /// Runs until the log is closed or fails.
@@ -61,7 +68,7 @@ impl Writer {
         let _guard = Guard(Arc::clone(&self.shared));
         let mut taken = Pending::default();
         loop {
-            match self.shared.take(&mut taken, self.tick) {
+            match self.shared.take(&mut taken, self.pace.tick) {
                 Work::End => return,
                 Work::Idle => self.queue_tick(),
                 Work::Write => {
@@ -105,7 +112,7 @@ impl Writer {
     /// One batch: all of it is durable, or none of it is acknowledged.
     fn commit(&mut self, lines: &[u8], lengths: &[u32], since: Instant) -> Result<(), Failure> {
         if let Some(started) = self.started {
-            std::thread::sleep(FLOOR.saturating_sub(started.elapsed()));
+            std::thread::sleep(self.pace.floor.saturating_sub(started.elapsed()));
         }
         let started = Instant::now();
         self.started = Some(started);

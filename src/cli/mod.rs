@@ -1,1 +1,76 @@
-//! (being written)
+//! The command line: one file per subcommand.
+
+mod audit;
+mod check;
+mod demo;
+mod exit;
+mod files;
+mod identity;
+mod init;
+mod policy;
+mod serve;
+mod tls;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+pub use exit::Failure;
+pub use init::{Arguments as Init, Made, write as write_configuration};
+
+/// Protects personal data in CRM APIs field by field, and records every access.
+#[derive(Debug, Parser)]
+#[command(name = "fieldgate", version, about, max_term_width = 110)]
+struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the gateway.
+    Serve(ConfigArgument),
+    /// Build everything that `serve` would build, and report every mistake.
+    Check(ConfigArgument),
+    /// Write a working configuration, certificates and keys for one CRM.
+    Init(init::Arguments),
+    /// Show it working: a sample CRM, the gateway, and what four callers each get.
+    Demo(demo::Arguments),
+    /// API keys.
+    #[command(subcommand)]
+    Identity(identity::Verb),
+    /// What policy gives to whom, and why.
+    #[command(subcommand)]
+    Policy(policy::Verb),
+    /// The access log.
+    #[command(subcommand)]
+    Audit(audit::Verb),
+    /// Certificates for trying things out.
+    #[command(subcommand)]
+    Tls(tls::Verb),
+}
+
+/// Where the configuration is.
+#[derive(Debug, clap::Args)]
+struct ConfigArgument {
+    /// The configuration file.
+    #[arg(long, short, default_value = "fieldgate/fieldgate.toml")]
+    config: PathBuf,
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let command = Command::parse();
+    let done = match command.verb {
+        Verb::Serve(arguments) => serve::run(&arguments.config),
+        Verb::Check(arguments) => check::run(&arguments.config),
+        Verb::Init(arguments) => init::run(&arguments),
+        Verb::Demo(arguments) => demo::run(&arguments),
+        Verb::Identity(verb) => identity::run(verb),
+        Verb::Policy(verb) => policy::run(verb),
+        Verb::Audit(verb) => audit::run(verb),
+        Verb::Tls(verb) => tls::run(verb),
+    };
+    exit::code(done)
+}

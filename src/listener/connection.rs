@@ -15,8 +15,14 @@ use tokio::{net::TcpStream, sync::watch, time::Instant};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
-    BodyError, Counted, Handler, Incoming, Limits, Settings, guard::Guard, http2 as h2, live::Live, serve::drained,
-    stall::Stall, wire::Count, wire::Slot,
+    BodyError, Counted, Handler, Incoming, Limits, Settings,
+    guard::Guard,
+    http2 as h2,
+    live::{Live, Verdict},
+    serve::drained,
+    stall::Stall,
+    wire::Count,
+    wire::Slot,
 };
 use crate::{
     model::{Peer, Protocol},
@@ -139,7 +145,7 @@ fn peer(
     })
 }
 
-fn http1_builder(limits: &Limits) -> http1::Builder {
+pub(super) fn http1_builder(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     // The guard has enforced the limits already and replaces what breaks them; the parser's own are only a second net.
     builder
@@ -158,7 +164,8 @@ fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
         .max_concurrent_streams(limits.h2_streams)
         .max_pending_accept_reset_streams(limits.h2_resets)
         .max_local_error_reset_streams(limits.h2_resets)
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        // Twice the limit, so that what is a little past it is refused by `check` and recorded.
+        .max_header_list_size(u32::try_from(limits.header_bytes.saturating_mul(2)).unwrap_or(u32::MAX))
         .max_send_buf_size(64 * 1024)
         .initial_stream_window_size(256 * 1024)
         .initial_connection_window_size(1024 * 1024)
@@ -219,13 +226,14 @@ async fn drive(
                 closing = true;
             }
             () = idle.as_mut(), if !closing => {
-                let now = Instant::now();
-                let deadline = live.deadline(now, limits.header, limits.idle);
-                if deadline <= now {
-                    connection.as_mut().wind_down();
-                    closing = true;
-                } else {
-                    idle.as_mut().reset(deadline);
+                match live.verdict(Instant::now(), limits) {
+                    Verdict::Stay(until) => idle.as_mut().reset(until),
+                    Verdict::WindDown => {
+                        connection.as_mut().wind_down();
+                        closing = true;
+                    }
+                    // What is in flight is dropped with the connection.
+                    Verdict::Abandon => return Ok(()),
                 }
             }
         }

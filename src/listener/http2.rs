@@ -2,13 +2,20 @@
 
 use http::{HeaderMap, Method, header, request::Parts, uri::Scheme};
 
-use super::{Limits, Refusal, guard::same_authority, refusal};
+use super::{
+    Limits, Refusal,
+    guard::{is_authority, same_authority},
+    refusal,
+};
 
 /// Checks one request (RFC 9113 §8.3.1, §8.2.2).
 pub(crate) fn check(parts: &Parts, limits: &Limits) -> Result<(), Refusal> {
     let headers = &parts.headers;
     if headers.len() > limits.headers {
         return Err(refusal::TOO_MANY_HEADERS);
+    }
+    if list_bytes(parts) > limits.header_bytes {
+        return Err(refusal::HEADERS_TOO_LARGE);
     }
     if matches!(parts.method, Method::CONNECT | Method::TRACE) {
         return Err(refusal::METHOD_REFUSED);
@@ -38,6 +45,14 @@ pub(crate) fn check(parts: &Parts, limits: &Limits) -> Result<(), Refusal> {
     }
 }
 
+/// The size of the header list as RFC 9113 §10.5.1 counts it, pseudo-header fields by their values.
+fn list_bytes(parts: &Parts) -> usize {
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let authority = parts.uri.authority().map_or(0, |authority| authority.as_str().len());
+    let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_BYTES);
+    target + authority + fields.sum::<usize>()
+}
+
 fn check_host(parts: &Parts) -> Result<(), Refusal> {
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
@@ -45,7 +60,8 @@ fn check_host(parts: &Parts) -> Result<(), Refusal> {
         (host, None) => host,
     };
     let authority = parts.uri.authority().map(|authority| authority.as_str());
-    if authority.is_some_and(|authority| authority.contains('@')) {
+    let named = [authority.map(str::as_bytes), host.map(|host| host.as_bytes())];
+    if named.into_iter().flatten().any(|name| !is_authority(name)) {
         return Err(refusal::BAD_HOST);
     }
     match (authority, host) {
@@ -61,6 +77,8 @@ fn bad_te(headers: &HeaderMap) -> bool {
     headers.get_all(header::TE).iter().any(|te| !te.as_bytes().eq_ignore_ascii_case(b"trailers"))
 }
 
+/// What each field counts beside its name and value.
+const FIELD_BYTES: usize = 32;
 const CONNECTION_SPECIFIC: [&str; 4] = ["connection", "keep-alive", "proxy-connection", "transfer-encoding"];
 
 #[cfg(test)]
@@ -72,7 +90,9 @@ mod tests {
 
     fn code(request: http::request::Builder) -> &'static str {
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let limits = LimitSettings { headers: 8, target_bytes: 64, ..LimitSettings::default() }.limits("l").unwrap();
+        let limits = LimitSettings { headers: 8, target_bytes: 64, header_bytes: 1024, ..LimitSettings::default() }
+            .limits("l")
+            .unwrap();
         check(&parts, &limits).err().map_or("", |refusal| refusal.code)
     }
 
@@ -94,6 +114,8 @@ mod tests {
             (get("https://crm.example/").header("host", "other.example"), "host_disagrees"),
             (get("https://crm.example/").header("host", "crm.example").header("host", "crm.example"), "several_hosts"),
             (get("https://user@crm.example/"), "bad_host"),
+            (get("https://crm.example:x/"), "bad_host"),
+            (get("https://crm.example/").header("host", "crm.example, other"), "bad_host"),
             (get("/"), "missing_host"),
             (get("http://crm.example/"), "bad_target"),
             (get("https://crm.example/").header("connection", "close"), "connection_header"),
@@ -119,5 +141,15 @@ mod tests {
         let with = |count: usize| (0..count).fold(get("https://crm.example/"), |r, n| r.header(format!("x-{n}"), "v"));
         assert_eq!(code(with(8)), "");
         assert_eq!(code(with(9)), "too_many_headers");
+    }
+
+    #[test]
+    fn a_header_list_passes_at_its_limit_and_not_one_past_it() {
+        let with = |length: usize| {
+            let used = "/".len() + "crm.example".len() + "x".len() + FIELD_BYTES;
+            get("https://crm.example/").header("x", "y".repeat(length - used))
+        };
+        assert_eq!(code(with(1024)), "");
+        assert_eq!(code(with(1025)), "headers_too_large");
     }
 }

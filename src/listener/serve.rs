@@ -3,7 +3,10 @@
 use std::{io, net::TcpListener, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
 
 use super::{Handler, Limits, Wire, connection, wire::Count};
 use crate::tls;
@@ -43,7 +46,7 @@ pub async fn serve<H: Handler>(
         tokio::select! {
             biased;
             () = drained(&mut shutdown) => break,
-            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            Some(ended) = connections.join_next(), if !connections.is_empty() => note(&ended),
             accepted = listener.accept() => match accepted {
                 Ok((socket, address)) => {
                     let Some(slot) = settings.wire.admit(address.ip(), &settings.limits.load()) else { continue };
@@ -64,8 +67,17 @@ pub async fn serve<H: Handler>(
     }
     // The socket closes first, so that the kernel sends new connections to the other workers.
     drop(listener);
-    while connections.join_next().await.is_some() {}
+    while let Some(ended) = connections.join_next().await {
+        note(&ended);
+    }
     Ok(())
+}
+
+/// A panic ends its connection and nothing else; its message may hold values and is not repeated.
+fn note(ended: &Result<(), JoinError>) {
+    if ended.as_ref().is_err_and(JoinError::is_panic) {
+        tracing::error!("a connection ended with a panic");
+    }
 }
 
 /// Ready once the listener drains; a sender that is gone will never say anything else and counts as draining.

@@ -6,6 +6,10 @@ pub mod generate;
 mod pem;
 mod resolver;
 mod server;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use certificate::{CertificateError, client_auth, read_certificate};
 pub use client::{ClientSettings, RESUMABLE_SESSIONS, client_config, server_name};

@@ -117,7 +117,7 @@ where
     async fn exchange(&self, mut request: Request<B>) -> Result<Response<Body>, UpstreamError> {
         let permit = self.permit().await?;
         let times = self.shared.upstream.times;
-        let (mut lease, mut is_fresh) = match self.rested() {
+        let (mut lease, mut is_fresh) = match self.awake().await {
             Some((sender, born)) => (self.lease(sender, born, permit), false),
             None => (self.open(permit).await?, true),
         };
@@ -155,8 +155,25 @@ where
         }
     }
 
-    /// A usable connection that is open already.
-    fn rested(&self) -> Option<(Sender<B>, Instant)> {
+    /// A rested connection that is not known to be closed.
+    ///
+    /// One that rested for a while may have been closed by the CRM without its task having run since. Yielding lets the
+    /// runtime look at the sockets once, which is cheaper than a request that fails.
+    async fn awake(&self) -> Option<(Sender<B>, Instant)> {
+        loop {
+            let (sender, born, since) = self.rested()?;
+            if since.elapsed() < self.shared.upstream.times.stale {
+                return Some((sender, born));
+            }
+            tokio::task::yield_now().await;
+            if !sender.is_closed() {
+                return Some((sender, born));
+            }
+        }
+    }
+
+    /// A usable connection that is open already: when it was made, and since when it rests.
+    fn rested(&self) -> Option<(Sender<B>, Instant, Instant)> {
         let now = Instant::now();
         let times = self.shared.upstream.times;
         let mut connections = self.shared.lock();
@@ -164,8 +181,8 @@ where
             if multiplexed.sender.is_closed() || now - multiplexed.born >= times.lifetime {
                 connections.multiplexed = None;
             } else {
-                multiplexed.used = now;
-                return Some((Sender::Http2(multiplexed.sender.clone()), multiplexed.born));
+                let since = std::mem::replace(&mut multiplexed.used, now);
+                return Some((Sender::Http2(multiplexed.sender.clone()), multiplexed.born, since));
             }
         }
         connections.sweep(now, times.idle, times.lifetime);
@@ -173,7 +190,7 @@ where
         // a request nobody waits for is not ready.
         if let Some(index) = connections.rested.iter().rposition(|rested| rested.sender.is_ready()) {
             let rested = connections.rested.remove(index);
-            return Some((Sender::Http1(rested.sender), rested.born));
+            return Some((Sender::Http1(rested.sender), rested.born, rested.since));
         }
         // What rests and is not ready makes room for a new one: open connections never exceed the permits.
         if connections.rested.len() + self.in_use() > self.shared.upstream.max_connections {
@@ -269,6 +286,13 @@ where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_closed(),
+            Self::Http2(sender) => sender.is_closed(),
+        }
+    }
+
     async fn send(&mut self, request: Request<B>) -> Result<Response<Incoming>, TrySendError<Request<B>>> {
         match self {
             Self::Http1(sender) => sender.try_send_request(request).await,
@@ -344,4 +368,4 @@ const MAX_HEADERS: usize = 200;
 const MAX_BUFFER_BYTES: usize = 256 * 1024;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -45,6 +45,8 @@ pub(crate) struct Times {
     pub(crate) connect: Duration,
     pub(crate) response: Duration,
     pub(crate) read: Duration,
+    /// A connection that rested for longer is looked at before it is used.
+    pub(crate) stale: Duration,
 }
 
 impl Upstream {
@@ -97,6 +99,7 @@ impl Upstream {
                     connect: Duration::from_secs(settings.connect_seconds),
                     response: Duration::from_secs(settings.response_seconds),
                     read: Duration::from_secs(settings.read_seconds),
+                    stale: STALE,
                 },
                 max_connections: settings.max_connections,
             }),
@@ -166,8 +169,7 @@ fn parse_url(text: &str) -> Option<Url> {
     let plain = uri.scheme() == Some(&Scheme::HTTPS)
         && uri.query().is_none()
         && !text.contains('#')
-        && !authority.as_str().contains('@')
-        && authority.port_u16() != Some(0)
+        && is_plain(&authority)
         && !base.split('/').any(|segment| matches!(segment, "." | "..") || segment.contains('%'))
         && !base.contains("//");
     let bare = authority.as_str().strip_suffix(":443").unwrap_or(authority.as_str());
@@ -175,12 +177,18 @@ fn parse_url(text: &str) -> Option<Url> {
     plain.then(|| Url { host, base: base.to_owned(), authority })
 }
 
+/// Host, or host and port: no user, and nothing after the colon that is no port.
+pub(crate) fn is_plain(authority: &Authority) -> bool {
+    let (text, host) = (authority.as_str(), authority.host());
+    !text.contains('@') && (text.len() == host.len() || authority.port_u16().is_some_and(|port| port > 0))
+}
+
 /// The origins of the URL and its aliases, in lower case, each with and without `:443`.
 fn origins(settings: &Settings, at: &str, problems: &mut Vec<Problem>) -> Vec<String> {
     let mut origins = Vec::new();
     for (index, text) in std::iter::once(&settings.url).chain(&settings.aliases).enumerate() {
         let uri = text.parse::<Uri>().ok();
-        let authority = uri.as_ref().and_then(Uri::authority).filter(|authority| !authority.as_str().contains('@'));
+        let authority = uri.as_ref().and_then(Uri::authority).filter(|authority| is_plain(authority));
         let scheme = uri.as_ref().and_then(Uri::scheme_str);
         // A CRM that does not know that it is behind TLS links to itself with http.
         let (Some(authority), Some(scheme @ ("https" | "http"))) = (authority, scheme) else {
@@ -203,6 +211,9 @@ fn origins(settings: &Settings, at: &str, problems: &mut Vec<Problem>) -> Vec<St
     origins
 }
 
+/// Well below the idle time of any server, well above the pause between requests of a busy worker.
+const STALE: Duration = Duration::from_millis(500);
+
 fn check_ranges(settings: &Settings, at: &str, problems: &mut Vec<Problem>) {
     if settings.name.is_empty() {
         problems.push(Problem::new(format!("{at}.name"), "the upstream has no name", "give it one"));
@@ -222,5 +233,88 @@ fn check_ranges(settings: &Settings, at: &str, problems: &mut Vec<Problem>) {
                 format!("use a value from {low} to {high}"),
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{tls::testing::Pki, upstream::pool::tests::settings};
+
+    fn upstream(url: &str, aliases: &[&str]) -> Result<Upstream, Vec<String>> {
+        let settings = Settings {
+            url: url.into(),
+            aliases: aliases.iter().map(ToString::to_string).collect(),
+            ..settings("127.0.0.1:1".parse().unwrap())
+        };
+        Upstream::new(&settings, &Pki::new().resolve(), "upstream.0")
+            .map_err(|problems| problems.into_iter().map(|found| found.path).collect())
+    }
+
+    #[test]
+    fn targets_stay_below_the_base_of_the_url() {
+        for (url, target, expected) in [
+            ("https://crm", "/a?b=c", Some("https://crm/a?b=c")),
+            ("https://crm/", "/a", Some("https://crm/a")),
+            ("https://crm:8443/base/", "/a", Some("https://crm:8443/base/a")),
+            ("https://[::1]:8443", "/", Some("https://[::1]:8443/")),
+            ("https://crm", "a", None),
+            ("https://crm", "", None),
+            ("https://crm", "https://other/", None),
+            ("https://crm", "/a#b", None),
+            ("https://crm", "/a b", None),
+        ] {
+            let uri = upstream(url, &[]).unwrap().uri(target).map(|uri| uri.to_string());
+            assert_eq!(uri.as_deref(), expected, "{url} {target}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_not_the_base_of_a_crm_is_refused() {
+        for url in [
+            "",
+            "crm",
+            "http://crm",
+            "https://",
+            "https://u@crm",
+            "https://crm?a",
+            "https://crm#a",
+            "https://crm:0",
+            "https://crm/a/../b",
+            "https://crm/%2e",
+            "https://crm/a//b",
+            "https://crm:x",
+        ] {
+            assert_eq!(upstream(url, &[]).unwrap_err(), ["upstream.0.url"], "{url}");
+        }
+    }
+
+    #[test]
+    fn origins_are_known_with_and_without_the_default_port() {
+        let origins = |url, aliases: &[&str]| upstream(url, aliases).unwrap().origins();
+        assert_eq!(origins("https://CRM.example/base", &[]), ["https://crm.example", "https://crm.example:443"]);
+        assert_eq!(
+            origins("https://crm.example:8443", &["http://crm", "https://old.example"]),
+            [
+                "https://crm.example:8443",
+                "http://crm",
+                "http://crm:80",
+                "https://old.example",
+                "https://old.example:443"
+            ]
+        );
+        assert_eq!(
+            upstream("https://crm", &["crm", "ftp://crm"]).unwrap_err(),
+            ["upstream.0.aliases.0", "upstream.0.aliases.1"]
+        );
+    }
+
+    #[test]
+    fn times_and_counts_have_their_ranges() {
+        let pki = Pki::new();
+        let zero = Settings { idle_seconds: 0, max_connections: 0, ..settings("127.0.0.1:1".parse().unwrap()) };
+        let problems = Upstream::new(&zero, &pki.resolve(), "u").unwrap_err();
+        let paths: Vec<_> = problems.into_iter().map(|found| found.path).collect();
+        assert_eq!(paths, ["u.idle_seconds", "u.max_connections"]);
     }
 }

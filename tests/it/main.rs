@@ -1,8 +1,18 @@
-//! The integration binary: one file per noun.
+//! The integration tests: one binary, one file per noun.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail by panicking too")]
 
+mod canary;
+mod fuzz;
+mod harness;
+mod http;
+mod kill;
+mod layering;
+mod protection;
+mod record;
+mod reload;
 mod rewrite;
 mod rewrite_guard;
 mod rewrite_oracle;
 mod rewriter;
+mod stream;

@@ -1,5 +1,8 @@
 //! What the tests of the log share: keys, events, and a log in a folder that goes away.
 
+mod damage;
+mod faults;
+mod living;
 mod recorder;
 
 use std::{
@@ -140,6 +143,19 @@ impl Place {
         let key = SigningKey::generate().unwrap();
         init(dir.path(), ORIGIN, &key, clock()).unwrap();
         Self { dir, key: key.to_text().expose().clone() }
+    }
+
+    /// A copy in another folder, without waiting for stable storage.
+    pub(in crate::audit) fn copied(&self) -> Self {
+        let copy = Self { dir: tempfile::tempdir().unwrap(), key: self.key.clone() };
+        let segment = super::layout::segment(self.path()).unwrap();
+        for folder in [segment.parent().unwrap(), Path::new("quarantine")] {
+            std::fs::create_dir_all(copy.path().join(folder)).unwrap();
+        }
+        for file in [segment.as_path(), Path::new("checkpoint"), Path::new("log.json")] {
+            std::fs::copy(self.path().join(file), copy.path().join(file)).unwrap();
+        }
+        copy
     }
 
     pub(in crate::audit) fn signing_key(&self) -> SigningKey {

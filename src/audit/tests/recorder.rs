@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use base64::{Engine, prelude::*};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{access, clock, outcome, principal, reveal, subject, subject_key};
@@ -166,4 +167,30 @@ fn what_happens_to_the_gateway_is_recorded_too() {
     assert_eq!((&reload["kind"], &reload["outcome"]), (&json!("admin.reload"), &json!("refused")));
     let review = event(Lifecycle::Reviewed { reviewer: "eve".into(), verb: "show" });
     assert_eq!((&review["kind"], &review["reviewer"]), (&json!("review.query"), &json!("eve")));
+}
+
+proptest! {
+    #[test]
+    fn any_names_make_one_line_of_json_that_holds_them(id in "\\PC{1,80}", role in any::<String>(), session in any::<String>()) {
+        let mut event = access(AccessKind::Deny, 1, vec![]);
+        let actor = Principal {
+            id: id.as_str().into(),
+            roles: vec![role.as_str().into()],
+            session: Some(session.as_str().into()),
+            ..principal()
+        };
+        event.actor = Arc::new(Actor { principal: Some(Arc::new(actor)), ..(*event.actor).clone() });
+        let line = lines(&Event::Access(event)).concat();
+        prop_assert!(!line.contains('\n'));
+        let record: Value = serde_json::from_str(&line).unwrap();
+        if id.len() <= 256 {
+            prop_assert_eq!(&record["actor"]["sub"], &json!(id));
+        }
+        if role.len() <= 256 {
+            prop_assert_eq!(&record["actor"]["roles"][0], &json!(role));
+        }
+        if session.len() <= 256 {
+            prop_assert_eq!(&record["actor"]["session"], &json!(session));
+        }
+    }
 }

@@ -145,9 +145,7 @@ impl<'a> Seen<'a> {
         // The length first: most names are none of these and cost one comparison.
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => {
-                if self.host.replace(value).is_some() {
-                    return Err(refusal::SEVERAL_HOSTS);
-                }
+                once(self.host.replace(value).is_none(), refusal::SEVERAL_HOSTS)?;
             }
             6 if name.eq_ignore_ascii_case(b"expect") => {
                 self.expectation |= !value.eq_ignore_ascii_case(b"100-continue");
@@ -155,9 +153,7 @@ impl<'a> Seen<'a> {
             7 if name.eq_ignore_ascii_case(b"upgrade") => self.upgrade = true,
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 let length = decimal(value).ok_or(refusal::BAD_LENGTH)?;
-                if self.length.replace(length).is_some() {
-                    return Err(refusal::SEVERAL_LENGTHS);
-                }
+                once(self.length.replace(length).is_none(), refusal::SEVERAL_LENGTHS)?;
             }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
@@ -169,6 +165,10 @@ impl<'a> Seen<'a> {
         }
         Ok(())
     }
+}
+
+fn once(is_first: bool, again: Refusal) -> Result<(), Refusal> {
+    if is_first { Ok(()) } else { Err(again) }
 }
 
 /// Digits only: `+5`, `5, 5`, `0x5` and the empty string are none. Below 2^63, so that no reader's sign bit is met.
@@ -217,7 +217,7 @@ fn check_target(request: &RequestLine<'_>, host: Option<&[u8]>) -> Result<(), Re
 }
 
 /// `host`, `host:port`, `[v6]` or `[v6]:port`; no user information, no empty host.
-fn is_authority(authority: &[u8]) -> bool {
+pub(crate) fn is_authority(authority: &[u8]) -> bool {
     let (host, port) = match authority.strip_prefix(b"[") {
         Some(rest) => {
             let Some((host, rest)) = memchr::memchr(b']', rest).and_then(|at| rest.split_at_checked(at)) else {

@@ -8,7 +8,7 @@ mod chunked;
 mod head;
 mod scan;
 
-pub(crate) use head::same_authority;
+pub(crate) use head::{is_authority, same_authority};
 
 use std::{
     error::Error,

@@ -341,3 +341,61 @@ proptest! {
         prop_assert!(bytes.starts_with(original));
     }
 }
+
+/// How many requests the parser behind the guard hands to a service.
+fn served(bytes: &[u8]) -> u64 {
+    use std::{cell::Cell, convert::Infallible};
+
+    let calls = Cell::new(0);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (near, mut far) = tokio::io::duplex(65_536);
+        tokio::io::AsyncWriteExt::write_all(&mut far, bytes).await.unwrap();
+        let guard = Guard::new(near, Arc::new(Live::new()), limits());
+        let service = hyper::service::service_fn(|_| {
+            calls.set(calls.get() + 1);
+            async { Ok::<_, Infallible>(http::Response::new(http_body_util::Empty::<bytes::Bytes>::new())) }
+        });
+        let builder = crate::listener::connection::http1_builder(&limits());
+        let connection = builder.serve_connection(hyper_util::rt::TokioIo::new(guard), service);
+        let mut connection = std::pin::pin!(connection);
+        // Until it waits for more bytes, or ends.
+        for _ in 0..8 {
+            let step = std::future::poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready()));
+            if step.await {
+                break;
+            }
+        }
+    });
+    calls.get()
+}
+
+const SEEDS: [&str; 4] = [
+    "GET /a/b?c=d&e[]=%20 HTTP/1.1\r\nHost: crm.example:8443\r\nAccept: */*\r\nX-Y: z\r\n\r\n",
+    "GET https://crm.example/a?b HTTP/1.1\r\nHost: crm.example\r\n\r\n",
+    "POST /a HTTP/1.1\r\nHost: [::1]:8443\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n",
+    "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_500))]
+
+    /// Otherwise the parser would answer by itself, and nobody would record it.
+    #[test]
+    fn what_the_guard_passes_the_parser_takes(
+        seed in prop::sample::select(&SEEDS[..]),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..3), 1..4),
+    ) {
+        let mut bytes = seed.as_bytes().to_vec();
+        for (at, byte, kind) in edits {
+            let at = at.index(bytes.len());
+            match kind {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                _ => drop(bytes.remove(at)),
+            }
+        }
+        let guarded = through(&bytes, usize::MAX, 65_536);
+        prop_assert_eq!(served(&bytes), guarded.requests, "{}", bytes.escape_ascii());
+    }
+}

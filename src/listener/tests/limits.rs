@@ -91,3 +91,32 @@ async fn a_client_that_does_not_read_is_cut_off() {
     let _ = client.read_to_end(&mut bytes).await;
     assert!(bytes.len() < 64 << 20 && !bytes.ends_with(b"0\r\n\r\n"));
 }
+
+#[tokio::test]
+async fn an_http2_client_that_opens_no_window_is_cut_off() {
+    let pki = Pki::new();
+    let mut options = options(&pki);
+    options.limits.stall = Duration::from_millis(200);
+    options.limits.header = Duration::from_millis(200);
+    let server = start(&pki, options);
+    let client = server.connect_as(pki.connector(None, true), "localhost").await.unwrap();
+    let builder = hyper::client::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+    let (mut sender, connection) = builder.handshake(hyper_util::rt::TokioIo::new(client)).await.unwrap();
+    tokio::spawn(connection);
+    let empty = || http_body_util::Empty::<Bytes>::new();
+    // A handler that takes its time is not taken for a client that does not read.
+    let slow = sender.send_request(Request::get("https://localhost/slow").body(empty()).unwrap()).await.unwrap();
+    assert_eq!(slow.status(), StatusCode::OK);
+    let large = sender.send_request(Request::get("https://localhost/large").body(empty()).unwrap()).await.unwrap();
+    while server.wire.active() > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut body = large.into_body();
+    let end = loop {
+        match body.frame().await {
+            Some(Ok(_)) => {}
+            end => break end,
+        }
+    };
+    assert!(end.is_some_and(|frame| frame.is_err()));
+}

@@ -4,11 +4,7 @@ mod certificates;
 mod exchange;
 mod limits;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Mutex,
-    time::Duration,
-};
+use std::{path::Path, sync::Mutex, time::Duration};
 
 use arc_swap::ArcSwap;
 use http::StatusCode;
@@ -24,15 +20,9 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::*;
 use crate::{
-    model::{ClientAuth, Protocol, Timestamp},
-    tls::{self, CertificateFiles, ClientAuthMode, ClientSettings, MinVersion, ServerSettings, generate},
+    model::{ClientAuth, Protocol},
+    tls::{self, CertificateFiles, ClientAuthMode, ClientSettings, MinVersion, ServerSettings, testing::Pki},
 };
-
-/// Within the validity of what is generated as long as the clock is within a year of it.
-pub(super) fn now() -> Timestamp {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    Timestamp::from_seconds(now.as_secs() as i64)
-}
 
 /// Says what it got; keeps what it was told.
 #[derive(Clone, Default)]
@@ -138,50 +128,6 @@ impl http_body::Body for Broken {
             return std::task::Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"half")))));
         }
         self.pause.as_mut().poll(cx).map(|()| Some(Err("broken".into())))
-    }
-}
-
-/// Files of one authority and what it issued.
-pub(super) struct Pki {
-    dir: tempfile::TempDir,
-    ca: generate::Pair,
-}
-
-impl Pki {
-    pub(super) fn new() -> Self {
-        let ca = generate::ca("Test authority", now()).unwrap();
-        let pki = Self { dir: tempfile::tempdir().unwrap(), ca };
-        pki.write("ca", &pki.ca);
-        pki
-    }
-
-    fn write(&self, name: &str, pair: &generate::Pair) {
-        std::fs::write(self.dir.path().join(format!("{name}.pem")), &pair.certificate).unwrap();
-        std::fs::write(self.dir.path().join(format!("{name}.key")), pair.key.expose()).unwrap();
-    }
-
-    pub(super) fn server(&self, file: &str, names: &[&str]) -> CertificateFiles {
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        self.write(file, &generate::server(&self.ca, &names, now()).unwrap());
-        CertificateFiles { certificate: format!("{file}.pem").into(), key: format!("{file}.key").into() }
-    }
-
-    pub(super) fn client(&self, file: &str, uri: &str) {
-        self.write(file, &generate::client(&self.ca, uri, now()).unwrap());
-    }
-
-    pub(super) fn resolve(&self) -> impl Fn(&Path) -> PathBuf {
-        |path: &Path| self.dir.path().join(path)
-    }
-
-    pub(super) fn connector(&self, client: Option<&str>, http2: bool) -> Arc<ClientConfig> {
-        let settings = ClientSettings {
-            ca: Some("ca.pem".into()),
-            client_certificate: client.map(|name| format!("{name}.pem").into()),
-            client_key: client.map(|name| format!("{name}.key").into()),
-            http2,
-        };
-        tls::client_config(&settings, &self.resolve(), "test").unwrap()
     }
 }
 

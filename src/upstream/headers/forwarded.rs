@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::Scheme};
 
 use crate::{
     model::{Peer, Problem},
-    upstream::{Settings, cidr::Cidr},
+    upstream::{Settings, cidr::Cidr, target::is_plain},
 };
 
 /// What the gateway believes of callers and passes to one CRM.
@@ -42,8 +42,9 @@ impl Inbound {
             }
         }
         let uri = public_url.parse::<Uri>().ok().filter(|uri| uri.scheme() == Some(&Scheme::HTTPS));
-        let authority = uri.as_ref().and_then(Uri::authority).map(|authority| authority.as_str());
-        let host = authority.filter(|authority| !authority.contains('@')).and_then(|authority| {
+        let authority = uri.as_ref().and_then(Uri::authority).filter(|authority| is_plain(authority));
+        let host = authority.and_then(|authority| {
+            let authority = authority.as_str();
             let host = authority.strip_suffix(":443").unwrap_or(authority).to_ascii_lowercase();
             HeaderValue::from_str(&host).ok().map(|value| (host, value))
         });

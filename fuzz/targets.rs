@@ -1,0 +1,145 @@
+//! What each fuzz target claims, as plain functions of bytes: cargo-fuzz runs them for hours, `cargo test` for a bounded
+//! number of inputs on the stable tool chain. A claim that does not hold panics.
+
+use std::sync::{Arc, LazyLock};
+
+use fieldgate::{
+    audit,
+    crm::Api,
+    crypto::{Purpose, RootKey},
+    detect::Detector,
+    model::{BodyMap, Class, ClassTable, Entity, FieldRule, MaskStyle, Selector, Storage, Views},
+    protect::Protector,
+    rewrite::{Layout, Limits, Plan, ResponseView, Tools, WriteBack, guard_request},
+};
+
+/// Classes like those of a real configuration.
+static CLASSES: LazyLock<Arc<ClassTable>> = LazyLock::new(|| {
+    let class = |name: &str, mask, detects: &[Entity]| Class {
+        name: name.into(),
+        mask,
+        storage: Storage::Clear,
+        detects: detects.to_vec(),
+    };
+    let classes = vec![
+        class("name", MaskStyle::Name, &[]),
+        class("email", MaskStyle::Email, &[Entity::Email]),
+        class("phone", MaskStyle::Phone, &[Entity::Phone]),
+        class("address", MaskStyle::Address, &[]),
+        class("birth_date", MaskStyle::Date, &[]),
+        class("card_number", MaskStyle::Card, &[Entity::Card]),
+        class("card_expiry", MaskStyle::Full, &[]),
+        class("iban", MaskStyle::Iban, &[Entity::Iban]),
+        class("ssn", MaskStyle::KeepLast(4), &[Entity::UsSsn]),
+    ];
+    Arc::new(ClassTable::new(classes).expect("a valid table"))
+});
+
+static SANDBOX: LazyLock<Api> = LazyLock::new(|| {
+    Api::parse("sandbox.toml", include_str!("../config/crm/sandbox.toml"), &CLASSES).expect("a valid map")
+});
+
+static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
+    let field = |selector: &str, class: &str| FieldRule {
+        selector: selector.parse().expect("a valid selector"),
+        class: CLASSES.id(class).expect("a class"),
+        base64: false,
+    };
+    let map = BodyMap {
+        fields: vec![
+            field("$.email", "email"),
+            field("$..card", "card_number"),
+            field("$.items[*].phone", "phone"),
+            field("$.f[?@.name == 'Card'].values[*]", "card_number"),
+            field("$.notes", "free_text"),
+        ],
+        record: Some("$.items[*]".parse().expect("a valid selector")),
+        subject: Some("$.id".parse().expect("a valid selector")),
+        ..BodyMap::default()
+    };
+    let layout = Layout::compile(&map, &CLASSES).expect("a layout");
+    let key = RootKey::parse("fieldgate-root-1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").expect("a key");
+    let tools = Tools {
+        classes: Arc::clone(&CLASSES),
+        protector: Protector::new(key.derive(Purpose::Pseudonym, "fuzz").expect("a derived key")),
+        detector: Detector::new(),
+    };
+    Arc::new(Plan {
+        layout: Arc::new(layout),
+        views: Views::default(),
+        tools: Arc::new(tools),
+        links: None,
+        known: Arc::new([]),
+        subject: None,
+        limits: Limits::default(),
+    })
+});
+
+fn rewrite(chunks: &[&[u8]]) -> Option<Vec<u8>> {
+    let (mut view, mut out) = (ResponseView::new(Arc::clone(&PLAN)), Vec::new());
+    for chunk in chunks {
+        view.push(chunk, &mut out).ok()?;
+    }
+    view.finish(&mut out).ok()?;
+    Some(out)
+}
+
+/// Any chunking gives the same output or the same refusal; what is accepted is JSON before and after.
+pub fn json_rewriter(data: &[u8]) {
+    let Some((seed, text)) = data.split_first() else { return };
+    let whole = rewrite(&[text]);
+    let step = usize::from(*seed % 13) + 1;
+    let parts = rewrite(&text.chunks(step).collect::<Vec<_>>());
+    assert_eq!(whole, parts, "chunks of {step}");
+    if let Some(out) = whole {
+        assert!(std::str::from_utf8(&out).is_ok(), "the output is not UTF-8");
+        let again = rewrite(&[&out]);
+        assert!(again.is_some(), "what came out is not accepted again");
+    }
+    for rule in [WriteBack::Drop, WriteBack::Refuse] {
+        if let Ok(guarded) = guard_request(&PLAN, text, rule) {
+            assert!(rewrite(&[&guarded.body]).is_some(), "a guarded body is not JSON any more");
+        }
+    }
+}
+
+/// A map is accepted or refused with diagnostics; it never panics, and what it accepts has routes that know their place.
+pub fn api_map(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match Api::parse("map.toml", text, &CLASSES) {
+        Ok(api) => assert!(api.routes().iter().enumerate().all(|(index, route)| route.index == index)),
+        Err(mistakes) => assert!(!mistakes.is_empty(), "refused without a reason"),
+    }
+}
+
+/// A selector parses or says where it does not.
+pub fn jsonpath(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Err(error) = text.parse::<Selector>() {
+        assert!(error.at <= text.len(), "the place is past the end");
+    }
+}
+
+/// A segment that was not written by the log is never sound.
+pub fn record_line(data: &[u8]) {
+    const KEY: &str = "fieldgate.test/gw-1+00000000+AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    if let Ok(report) = audit::verify_bytes(b"", b"{}", data, KEY) {
+        assert!(!report.is_sound(), "an unsigned segment is called sound");
+    }
+    assert!(audit::parse_reference(&String::from_utf8_lossy(data)).is_none_or(|index| index < u64::MAX));
+}
+
+/// A target that reaches a route is canonical: it reaches the same route again, by itself.
+pub fn target(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for method in [http::Method::GET, http::Method::PATCH] {
+        if let Ok(matched) = SANDBOX.matches(&method, text) {
+            let again = SANDBOX.matches(&method, &matched.target).expect("a canonical target reaches a route");
+            assert_eq!(again.route.index, matched.route.index);
+            assert_eq!(again.target, matched.target, "canonicalising twice differs");
+            for forbidden in ["//", "/../", "/./", "\\", "#"] {
+                assert!(!matched.target.contains(forbidden), "the CRM would see `{forbidden}`");
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! TOML text in, sections out; each section and each element of an array of tables reports its own mistake.
+
+use std::{path::Path, sync::Arc};
+
+use serde::de::DeserializeOwned;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue, ValueDeserializer},
+};
+
+use super::{ClassSettings, Config, ListenerSettings, class, locate::Locator};
+use crate::{
+    model::{ClassTable, Diagnostic, Problem},
+    upstream,
+};
+
+const HELP: &str = "compare with the commented reference `config/fieldgate.toml`";
+
+pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<Diagnostic>> {
+    let (table, errors) = DeTable::parse_recoverable(&text);
+    if !errors.is_empty() {
+        let locator = Locator::new(file, &text);
+        return Err(errors.iter().map(|error| locator.syntax(error, "correct the TOML syntax")).collect());
+    }
+    let mut sections = Sections {
+        locator: Locator::new(file, &text),
+        table: table.into_inner().into_iter().collect(),
+        mistakes: Vec::new(),
+    };
+    let gateway = sections.required("gateway");
+    let listeners: Vec<ListenerSettings> = sections.list("listener");
+    let upstreams: Vec<upstream::Settings> = sections.list("upstream");
+    let identity = sections.or_default("identity");
+    let principals = sections.list("principal");
+    let policy = sections.required("policy");
+    let classes: Vec<ClassSettings> = sections.list("class");
+    let audit = sections.required("audit");
+    let (limits, timeouts) = (sections.or_default("limits"), sections.or_default("timeouts"));
+    let (admin, log) = (sections.or_default("admin"), sections.or_default("log"));
+    let classes = sections.classes(&classes);
+    sections.cross_check(&listeners, &upstreams);
+    sections.unknown();
+    let mistakes = sections.mistakes;
+    match (gateway, policy, audit, identity, limits, timeouts, admin, log) {
+        (
+            Some(gateway),
+            Some(policy),
+            Some(audit),
+            Some(identity),
+            Some(limits),
+            Some(timeouts),
+            Some(admin),
+            Some(log),
+        ) if mistakes.is_empty() => Ok(Config {
+            file: file.to_owned(),
+            base: base.to_path_buf(),
+            gateway,
+            listeners,
+            upstreams,
+            identity,
+            principals,
+            policy,
+            classes: Arc::new(classes),
+            audit,
+            limits,
+            timeouts,
+            admin,
+            log,
+            text,
+        }),
+        _ => Err(mistakes),
+    }
+}
+
+struct Sections<'a> {
+    locator: Locator<'a>,
+    table: Vec<(Spanned<toml::de::DeString<'a>>, Spanned<DeValue<'a>>)>,
+    mistakes: Vec<Diagnostic>,
+}
+
+impl<'a> Sections<'a> {
+    fn take(&mut self, name: &str) -> Option<Spanned<DeValue<'a>>> {
+        let index = self.table.iter().position(|(key, _)| key.get_ref() == name)?;
+        Some(self.table.swap_remove(index).1)
+    }
+
+    fn read<T: DeserializeOwned>(&mut self, value: Spanned<DeValue<'a>>) -> Option<T> {
+        let start = value.span().start;
+        match T::deserialize(ValueDeserializer::from(value)) {
+            Ok(section) => Some(section),
+            Err(error) if error.span().is_some() => {
+                self.mistakes.push(self.locator.syntax(&error, HELP));
+                None
+            }
+            Err(error) => {
+                self.mistakes.push(self.locator.at(start, error.message(), HELP));
+                None
+            }
+        }
+    }
+
+    fn required<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        match self.take(name) {
+            Some(value) => self.read(value),
+            None => {
+                let problem = Problem::new("", format!("section `[{name}]` is missing"), HELP);
+                self.mistakes.push(self.locator.whole(&problem));
+                None
+            }
+        }
+    }
+
+    fn or_default<T: DeserializeOwned + Default>(&mut self, name: &str) -> Option<T> {
+        match self.take(name) {
+            Some(value) => self.read(value),
+            None => Some(T::default()),
+        }
+    }
+
+    fn list<T: DeserializeOwned>(&mut self, name: &str) -> Vec<T> {
+        let Some(value) = self.take(name) else { return Vec::new() };
+        let start = value.span().start;
+        match value.into_inner() {
+            DeValue::Array(items) => items.into_iter().filter_map(|item| self.read(item)).collect(),
+            _ => {
+                let what = format!("`{name}` is not a list of tables");
+                self.mistakes.push(self.locator.at(start, &what, &format!("write `[[{name}]]`")));
+                Vec::new()
+            }
+        }
+    }
+
+    fn classes(&mut self, settings: &[ClassSettings]) -> ClassTable {
+        class::table(settings).unwrap_or_else(|problems| {
+            let found: Vec<_> = problems.iter().map(|problem| self.locator.diagnose(problem)).collect();
+            self.mistakes.extend(found);
+            ClassTable::default()
+        })
+    }
+
+    fn cross_check(&mut self, listeners: &[ListenerSettings], upstreams: &[upstream::Settings]) {
+        let mut problems = Vec::new();
+        let mut wrong = |path: String, what: String, help: &str| problems.push(Problem::new(path, what, help));
+        for (index, listener) in listeners.iter().enumerate() {
+            if !upstreams.iter().any(|upstream| upstream.name == listener.upstream) {
+                let what = format!("no `[[upstream]]` is called `{}`", listener.upstream);
+                wrong(format!("listener.{index}.upstream"), what, "name one of the upstreams of this file");
+            }
+            if listeners.iter().take(index).any(|other| other.name == listener.name) {
+                let what = format!("two listeners are called `{}`", listener.name);
+                wrong(format!("listener.{index}.name"), what, "give each its own name");
+            }
+            if !is_origin(&listener.public_url) {
+                wrong(
+                    format!("listener.{index}.public_url"),
+                    "not an origin".to_owned(),
+                    "write scheme, host and port only, such as `https://crm.example.com` or `https://localhost:8443`",
+                );
+            }
+        }
+        for (index, upstream) in upstreams.iter().enumerate() {
+            if upstreams.iter().take(index).any(|other| other.name == upstream.name) {
+                let what = format!("two upstreams are called `{}`", upstream.name);
+                wrong(format!("upstream.{index}.name"), what, "give each its own name");
+            }
+        }
+        let found: Vec<_> = problems.iter().map(|problem| self.locator.diagnose(problem)).collect();
+        self.mistakes.extend(found);
+    }
+
+    fn unknown(&mut self) {
+        for (key, _) in std::mem::take(&mut self.table) {
+            let what = format!("unknown section `{}`", key.get_ref());
+            self.mistakes.push(self.locator.at(key.span().start, &what, HELP));
+        }
+    }
+}
+
+fn is_origin(url: &str) -> bool {
+    let Ok(uri) = url.parse::<http::Uri>() else { return false };
+    let scheme = matches!(uri.scheme_str(), Some("https" | "http"));
+    scheme
+        && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+        && uri.path() == "/"
+        && !url.ends_with('/')
+}

@@ -1,0 +1,171 @@
+//! The sections that belong to the gateway itself, with their defaults.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+use crate::{listener, tls};
+
+/// A number of bytes.
+pub type Bytes = usize;
+
+/// A time in seconds, at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Seconds(pub u32);
+
+impl Seconds {
+    /// As a duration.
+    #[must_use]
+    pub fn duration(self) -> Duration {
+        Duration::from_secs(u64::from(self.0.max(1)))
+    }
+}
+
+/// `[gateway]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewaySettings {
+    /// The node's name in records and in the `Fieldgate-Audit-Ref` header. Default `gw-1`.
+    #[serde(default = "default_name")]
+    pub name: String,
+    /// Separates derived keys of tenants that share a root key. Default `default`.
+    #[serde(default = "default_tenant")]
+    pub tenant: String,
+    /// The root key's file; made by `fieldgate init`. Mode 0600.
+    pub root_key: PathBuf,
+    /// Worker threads; `0` (default) is one per core.
+    #[serde(default)]
+    pub workers: usize,
+    /// Networks (CIDR) whose `Forwarded` and `X-Forwarded-*` headers are believed. Default: none.
+    #[serde(default)]
+    pub trusted_proxies: Vec<String>,
+}
+
+fn default_name() -> String {
+    "gw-1".to_owned()
+}
+
+fn default_tenant() -> String {
+    "default".to_owned()
+}
+
+/// `[[listener]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerSettings {
+    /// Its name in records and metrics.
+    pub name: String,
+    /// Address and port to listen on.
+    pub address: SocketAddr,
+    /// The origin callers use: links of the CRM are rewritten to it.
+    pub public_url: String,
+    /// The name of the upstream behind it.
+    pub upstream: String,
+    /// `[listener.tls]`: certificates, client authentication, TLS versions.
+    pub tls: tls::ServerSettings,
+    /// `[listener.limits]`: connections, headers, HTTP/2 streams, and times of a connection.
+    #[serde(default)]
+    pub limits: listener::LimitSettings,
+}
+
+/// `[limits]`: every bound on what one caller, one body or everybody together can take.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitSettings {
+    /// Exchanges under way in all; past it: 503 with `Retry-After`.
+    pub exchanges: usize,
+    /// A request body that has to be read before it is forwarded (protected fields), in bytes.
+    pub guarded_body_bytes: Bytes,
+    /// A request body that is streamed through, in bytes.
+    pub request_body_bytes: u64,
+    /// A response body after decoding, in bytes.
+    pub response_body_bytes: u64,
+    /// How many times larger a decoded body may be than it came (past the first 1 MiB).
+    pub expansion: u64,
+    /// Response bytes that wait for one record; also the memory of one exchange.
+    pub window_bytes: Bytes,
+    /// A text error body that is scanned, in bytes; a longer one is withheld.
+    pub error_text_bytes: Bytes,
+    /// JSON nesting.
+    pub json_depth: usize,
+    /// One protected JSON value, in bytes.
+    pub value_bytes: Bytes,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self {
+            exchanges: 4_096,
+            guarded_body_bytes: 8 * 1024 * 1024,
+            request_body_bytes: 1024 * 1024 * 1024,
+            response_body_bytes: 16 * 1024 * 1024 * 1024,
+            expansion: 200,
+            window_bytes: 1024 * 1024,
+            error_text_bytes: 64 * 1024,
+            json_depth: 128,
+            value_bytes: 1024 * 1024,
+        }
+    }
+}
+
+/// `[timeouts]`, in seconds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TimeoutSettings {
+    /// The gap between two chunks of a body, in either direction.
+    pub body: Seconds,
+    /// A whole exchange.
+    pub total: Seconds,
+    /// The wait for a record to be durable; past it: 503.
+    pub audit: Seconds,
+    /// What is under way at SIGTERM.
+    pub drain: Seconds,
+}
+
+impl Default for TimeoutSettings {
+    fn default() -> Self {
+        Self { body: Seconds(30), total: Seconds(3600), audit: Seconds(2), drain: Seconds(20) }
+    }
+}
+
+/// `[admin]`: health and metrics, plain HTTP, loopback only.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminSettings {
+    /// A loopback address and port.
+    pub address: SocketAddr,
+}
+
+impl Default for AdminSettings {
+    fn default() -> Self {
+        Self { address: SocketAddr::from(([127, 0, 0, 1], 9464)) }
+    }
+}
+
+/// How log events are written to standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// `[log]`: diagnostics on standard error (not the access log).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info` (default), `debug` or `trace`; or directives such as `fieldgate::upstream=debug`.
+    pub level: String,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".to_owned() }
+    }
+}

@@ -1,0 +1,180 @@
+//! Response bodies on their way to the caller. A byte that was shown leaves only with the clearance of its record.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::Sleep;
+
+use super::{
+    ending::Ending,
+    parts::{Parts, Streaming},
+};
+use crate::{audit::Receipt, listener::BodyError, model::Sighting, upstream};
+
+/// Rewritten bytes nobody has recorded yet. The only way out is [`Held::release`].
+#[derive(Debug)]
+pub(super) struct Held(Vec<u8>);
+
+/// Proof that a record names what the bytes show, or that they show nothing.
+pub(super) enum Clearance {
+    /// The durable record.
+    Recorded(Receipt),
+    /// Nothing of a protected class is in the bytes.
+    NothingShown(NothingShown),
+}
+
+/// Minted by [`nothing_shown`] only.
+pub(super) struct NothingShown(());
+
+/// Whether `sightings` are empty: then no record has to come first.
+pub(super) fn nothing_shown(sightings: &[Sighting]) -> Option<NothingShown> {
+    sightings.is_empty().then_some(NothingShown(()))
+}
+
+impl Held {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, against their clearance.
+    pub(super) fn release(self, _clearance: &Clearance) -> Bytes {
+        Bytes::from(self.0)
+    }
+}
+
+/// The next part of a body and what comes after it.
+pub(super) type NextPart = Pin<Box<dyn Future<Output = (Box<Streaming>, Result<Option<Bytes>, BodyError>)> + Send>>;
+
+/// A response body.
+pub(super) struct Body(State);
+
+enum State {
+    /// Everything at once.
+    Full {
+        bytes: Bytes,
+        ending: Ending,
+    },
+    /// Part by part, each recorded first.
+    Parts(NextPart),
+    /// Straight from the CRM: a body that holds nothing protected.
+    Relay(Box<Relay>),
+    Done,
+}
+
+struct Relay {
+    body: upstream::Body,
+    ending: Ending,
+    patience: Duration,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl Body {
+    pub(super) fn full(bytes: Bytes, mut ending: Ending) -> Self {
+        ending.released = bytes.is_empty();
+        Self(State::Full { bytes, ending })
+    }
+
+    pub(super) fn parts(parts: Parts, ending: Ending) -> Self {
+        Self(State::Parts(Box::pin(Box::new(Streaming { parts, ending }).next())))
+    }
+
+    pub(super) fn relay(body: upstream::Body, mut ending: Ending, patience: Duration) -> Self {
+        ending.released = body.is_end_stream();
+        Self(State::Relay(Box::new(Relay { body, ending, patience, waiting: None })))
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.0 {
+            State::Full { bytes, ending } => {
+                let bytes = std::mem::take(bytes);
+                if bytes.is_empty() {
+                    return Poll::Ready(None);
+                }
+                ending.bytes = bytes.len() as u64;
+                ending.released = true;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            State::Parts(next) => {
+                let (streaming, part) = ready!(next.as_mut().poll(context));
+                match part {
+                    Ok(Some(bytes)) => {
+                        self.0 = State::Parts(Box::pin(streaming.next()));
+                        Poll::Ready(Some(Ok(Frame::data(bytes))))
+                    }
+                    Ok(None) => {
+                        self.0 = State::Done;
+                        Poll::Ready(None)
+                    }
+                    Err(error) => {
+                        self.0 = State::Done;
+                        Poll::Ready(Some(Err(error)))
+                    }
+                }
+            }
+            State::Relay(relay) => relay.poll(context),
+            State::Done => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            State::Full { bytes, .. } => bytes.is_empty(),
+            State::Parts(_) => false,
+            State::Relay(relay) => relay.body.is_end_stream(),
+            State::Done => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            State::Full { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
+            State::Parts(_) => SizeHint::default(),
+            State::Relay(relay) => relay.body.size_hint(),
+            State::Done => SizeHint::with_exact(0),
+        }
+    }
+}
+
+impl Relay {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.waiting = None;
+                if let Some(data) = frame.data_ref() {
+                    self.ending.bytes += data.len() as u64;
+                }
+                self.ending.released = self.body.is_end_stream();
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(_))) => {
+                self.ending.why = Some("upstream_truncated");
+                Poll::Ready(Some(Err("the CRM's body stopped half-way".into())))
+            }
+            Poll::Ready(None) => {
+                self.ending.released = true;
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                let patience = self.patience;
+                let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+                ready!(waiting.as_mut().poll(context));
+                self.ending.why = Some("upstream_timeout");
+                Poll::Ready(Some(Err("the CRM's body stalled".into())))
+            }
+        }
+    }
+}

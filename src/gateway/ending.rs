@@ -1,0 +1,119 @@
+//! The end of an exchange: exactly one `access.outcome`, also when the client goes away or a task is dropped.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+
+use super::{shared::Shared, status::RouteStatus};
+use crate::{
+    audit,
+    model::{
+        AccessEvent, AccessKind, Actor, ClassSet, ClassTable, Event, EventDecision, Operation, Outcome, Purpose,
+        Subject,
+    },
+};
+
+/// What every record of one exchange shares. Dropping it writes the outcome.
+pub(super) struct Ending {
+    shared: Arc<Shared>,
+    started: Instant,
+    /// UUIDv7.
+    pub(super) request: u128,
+    pub(super) trace: Option<[u8; 16]>,
+    pub(super) actor: Arc<Actor>,
+    pub(super) purpose: Arc<Purpose>,
+    pub(super) operation: Arc<Operation>,
+    pub(super) decision: Arc<EventDecision>,
+    pub(super) classes: Arc<ClassTable>,
+    pub(super) route: Option<Arc<RouteStatus>>,
+    pub(super) status: Option<u16>,
+    pub(super) upstream_status: Option<u16>,
+    pub(super) why: Option<&'static str>,
+    /// Body bytes handed to the connection.
+    pub(super) bytes: u64,
+    /// Whether the last byte was handed over.
+    pub(super) released: bool,
+}
+
+impl Ending {
+    pub(super) fn new(shared: Arc<Shared>, request: u128, actor: Arc<Actor>, classes: Arc<ClassTable>) -> Self {
+        shared.status.active.fetch_add(1, Ordering::Relaxed);
+        Self {
+            started: Instant::now(),
+            request,
+            trace: None,
+            actor,
+            purpose: Arc::clone(&shared.blank.purpose),
+            operation: Arc::clone(&shared.blank.operation),
+            decision: Arc::clone(&shared.blank.decision),
+            classes,
+            route: None,
+            status: None,
+            upstream_status: None,
+            why: None,
+            bytes: 0,
+            released: false,
+            shared,
+        }
+    }
+
+    /// A record of this exchange.
+    pub(super) fn event(&self, kind: AccessKind, subjects: Vec<Subject>, written: ClassSet) -> Event {
+        Event::Access(AccessEvent {
+            kind,
+            at: self.shared.now(),
+            request: self.request,
+            trace: self.trace,
+            actor: Arc::clone(&self.actor),
+            purpose: Arc::clone(&self.purpose),
+            operation: Arc::clone(&self.operation),
+            subjects,
+            written,
+            decision: Arc::clone(&self.decision),
+            classes: Arc::clone(&self.classes),
+        })
+    }
+
+    /// Appends a record and waits until it is durable.
+    pub(super) async fn record(
+        &self,
+        kind: AccessKind,
+        subjects: Vec<Subject>,
+        written: ClassSet,
+    ) -> Result<audit::Receipt, audit::AuditError> {
+        self.shared.record(&self.event(kind, subjects, written)).await
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn elapsed(&self) -> std::time::Duration {
+        self.started.elapsed()
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let elapsed = self.started.elapsed();
+        let outcome = Outcome {
+            status: self.status,
+            upstream_status: self.upstream_status,
+            released: self.released,
+            bytes: self.bytes,
+            millis: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            client_abort: !self.released && self.why.is_none(),
+            why: self.why,
+        };
+        let event = self.event(AccessKind::Outcome(outcome), Vec::new(), ClassSet::EMPTY);
+        // Appended, not waited for (audit-log.md §4.2): what was shown is already recorded.
+        if self.shared.log.append(&event).is_err() {
+            self.shared.status.audit_refused.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(route) = &self.route {
+            route.ended(self.status, elapsed, self.bytes);
+        }
+        self.shared.status.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}

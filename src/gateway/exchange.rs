@@ -1,0 +1,248 @@
+//! The life of one exchange, on one screen: accept, identify, map, authorise, protect, intent, forward, view, release.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts as RequestHead};
+use hyper::body::Incoming as Inbound;
+
+use super::{
+    body::Body,
+    ending::Ending,
+    etag::ViewTag,
+    plan::Plan,
+    request::{self, Outbound, OutboundBody},
+    respond::Refusal,
+    response::{self, Answer},
+    snapshot::{RoutePlan, Site, Snapshot},
+    trace::TraceParent,
+    worker::Worker,
+};
+use crate::{
+    crm::Matched,
+    crypto,
+    listener::Incoming,
+    model::{AccessKind, Actor, ClassSet, Peer, Principal, Purpose, Sensitive, Sighting, Subject, Timestamp},
+    upstream::{self, UpstreamError},
+};
+
+/// What a stage gives back when it refuses.
+pub(super) type Stage<T> = Result<T, Box<Refusal>>;
+
+/// Answers one request. Every way out of here leaves exactly one `access.outcome`.
+pub(super) async fn run(worker: &Arc<Worker>, incoming: Incoming) -> Response<Body> {
+    let mut exchange = Exchange::begin(worker, &incoming.peer);
+    let total = exchange.snapshot.timeouts.total.duration();
+    let served = tokio::time::timeout(total, exchange.serve(incoming)).await;
+    let late = || {
+        Err(Box::new(Refusal::new(
+            "timeout",
+            StatusCode::GATEWAY_TIMEOUT,
+            "the exchange took longer than `timeouts.total`",
+        )))
+    };
+    match served.unwrap_or_else(|_| late()) {
+        Ok(answer) => exchange.release(answer),
+        Err(refusal) => exchange.refuse(*refusal).await,
+    }
+}
+
+/// One exchange under way.
+pub(super) struct Exchange<'w> {
+    pub(super) worker: &'w Arc<Worker>,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) peer: Arc<Peer>,
+    pub(super) now: Timestamp,
+    pub(super) ending: Ending,
+    pub(super) trace: Option<TraceParent>,
+    head_only: bool,
+}
+
+impl<'w> Exchange<'w> {
+    fn begin(worker: &'w Arc<Worker>, peer: &Arc<Peer>) -> Self {
+        let snapshot = worker.shared.snapshot.load_full();
+        let now = worker.shared.now();
+        let actor = Arc::new(Actor { principal: None, address: peer.address.ip() });
+        let ending =
+            Ending::new(Arc::clone(&worker.shared), worker.request_id(now), actor, Arc::clone(&snapshot.classes));
+        Self { worker, snapshot, peer: Arc::clone(peer), now, ending, trace: None, head_only: false }
+    }
+
+    async fn serve(&mut self, incoming: Incoming) -> Stage<Answer> {
+        let (site, head, body) = self.accept(incoming)?;
+        let principal = self.identify(&head)?;
+        let (matched, route) = self.map(&site, &head)?;
+        let plan = self.authorise(&site, &route, &principal)?;
+        let outbound = request::protect(self, &site, &route, &matched, &plan, head, body).await?;
+        self.intent(&route, &matched, &outbound).await?;
+        let Outbound { request, known, .. } = outbound;
+        let response = self.forward(&site, &plan, &route, request).await?;
+        response::view(self, &site, &route, &matched, &plan, known, response).await
+    }
+
+    fn accept(&mut self, incoming: Incoming) -> Stage<(Arc<Site>, RequestHead, Inbound)> {
+        let (head, body) = incoming.request.into_parts();
+        self.head_only = head.method == Method::HEAD;
+        self.ending.operation = self.worker.bare_operation(&head.method);
+        if let Some(refusal) = incoming.refusal {
+            let mut refused = Refusal::new(refusal.code, refusal.status, refusal.detail);
+            refused.closes = true;
+            return Err(Box::new(refused));
+        }
+        if self.worker.shared.status.active.load(Ordering::Relaxed) > self.snapshot.limits.exchanges {
+            return Err(Box::new(Refusal::overloaded()));
+        }
+        let fresh = || crypto::random::<24>();
+        self.trace = TraceParent::of(&head.headers, fresh).ok();
+        self.ending.trace = self.trace.map(|parent| parent.trace);
+        let site = self.snapshot.site(&self.peer.listener).cloned().ok_or_else(|| {
+            let detail = "this listener is not part of the configuration any more; connect again";
+            Box::new(Refusal::new("gone", StatusCode::MISDIRECTED_REQUEST, detail))
+        })?;
+        Ok((site, head, body))
+    }
+
+    fn identify(&mut self, head: &RequestHead) -> Stage<Arc<Principal>> {
+        let principal = self.snapshot.identity.identify(&self.peer, &head.headers, self.now).map_err(|error| {
+            tracing::info!(client.ip = %self.peer.address.ip(), code = error.code(), "not identified");
+            let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+            let refusal = Refusal::new(error.code(), status, error.detail());
+            Box::new(match error.www_authenticate() {
+                Some(challenge) => refusal.header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)),
+                None => refusal,
+            })
+        })?;
+        self.ending.actor =
+            Arc::new(Actor { principal: Some(Arc::clone(&principal)), address: self.peer.address.ip() });
+        self.ending.purpose = Arc::new(claimed_purpose(head)?);
+        Ok(principal)
+    }
+
+    fn map(&mut self, site: &Arc<Site>, head: &RequestHead) -> Stage<(Matched, Arc<RoutePlan>)> {
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
+        let matched = site
+            .api
+            .matches(method, target)
+            .map_err(|error| Box::new(Refusal::new(error.code(), StatusCode::NOT_FOUND, error.to_string())))?;
+        let route = site.route(matched.route.index).cloned().ok_or_else(|| {
+            Box::new(Refusal::new("unmapped_route", StatusCode::NOT_FOUND, "no route of the API map matches"))
+        })?;
+        self.ending.operation = Arc::clone(&route.operation);
+        self.ending.route = Some(Arc::clone(&route.status));
+        Ok((matched, route))
+    }
+
+    fn authorise(&mut self, site: &Arc<Site>, route: &Arc<RoutePlan>, principal: &Arc<Principal>) -> Stage<Arc<Plan>> {
+        let plan = self.worker.plan(self, site, route, principal);
+        plan.inspect(|plan| self.ending.decision = Arc::clone(&plan.decision))
+    }
+
+    /// Writes only: the record is durable before the CRM changes (audit-log.md §4.1 P2).
+    async fn intent(&mut self, route: &RoutePlan, matched: &Matched, outbound: &Outbound) -> Stage<()> {
+        if !route.action.is_write() {
+            return Ok(());
+        }
+        let seen = Sighting { subject: matched.subject.clone(), ..Sighting::default() };
+        let subjects = match matched.subject {
+            Some(_) => vec![Subject { kind: Arc::clone(&route.resource), seen }],
+            None => Vec::new(),
+        };
+        let recorded = self.ending.record(AccessKind::Intent, subjects, outbound.written).await;
+        recorded.map(drop).map_err(|_| Box::new(Refusal::audit_unavailable()))
+    }
+
+    async fn forward(
+        &mut self,
+        site: &Site,
+        plan: &Plan,
+        route: &RoutePlan,
+        request: Request<OutboundBody>,
+    ) -> Stage<Response<upstream::Body>> {
+        let started = self.ending.elapsed();
+        let pool = self.worker.pool(&site.upstream);
+        let sent = pool.send(&plan.permit, request);
+        let response = sent.await;
+        route.status.upstream.observe(self.ending.elapsed().saturating_sub(started));
+        let response = response.map_err(|error| {
+            tracing::warn!(upstream.name = &*site.upstream_name, error = %error, "the CRM was not reached");
+            Box::new(unreached(error))
+        })?;
+        self.ending.upstream_status = Some(response.status().as_u16());
+        Ok(response)
+    }
+
+    fn release(mut self, answer: Answer) -> Response<Body> {
+        self.ending.status = Some(answer.head.status.as_u16());
+        self.ending.why = answer.why;
+        let patience = self.snapshot.timeouts.body.duration();
+        Response::from_parts(answer.head, answer.body.into_body(self.ending, patience))
+    }
+
+    /// A refusal is recorded like an access; it carries no data, so without a record it still says that there is none.
+    async fn refuse(mut self, refusal: Refusal) -> Response<Body> {
+        let mut refusal = refusal;
+        self.ending.shared().status.refused(refusal.code);
+        if refusal.code != "audit_unavailable" && refusal.code != "overloaded" {
+            let mut decision = (*self.ending.decision).clone();
+            decision.effect = crate::model::Effect::Deny;
+            decision.why = Some(refusal.code);
+            if !refusal.rules.is_empty() {
+                decision.rules = refusal.rules.clone().into();
+            }
+            self.ending.decision = Arc::new(decision);
+            if self.ending.record(AccessKind::Deny, Vec::new(), ClassSet::EMPTY).await.is_err() {
+                refusal = Refusal::audit_unavailable();
+            }
+        }
+        self.ending.why = Some(refusal.code);
+        self.ending.status = Some(refusal.status.as_u16());
+        let request = uuid::Uuid::from_u128(self.ending.request).to_string();
+        let (head, body) = refusal.into_response(&request);
+        Response::from_parts(head, Body::full(body, self.ending))
+    }
+
+    /// Whether the caller asked for the head only.
+    pub(super) fn is_head(&self) -> bool {
+        self.head_only
+    }
+
+    /// The tag that sets apart entity tags of different views of one record.
+    pub(super) fn view_tag(&self, plan: &Plan) -> ViewTag {
+        plan.tag
+    }
+}
+
+/// Why there is no answer of the CRM.
+fn unreached(error: UpstreamError) -> Refusal {
+    let status = match error {
+        UpstreamError::RequestBody => StatusCode::BAD_REQUEST,
+        error if error.is_overload() => StatusCode::SERVICE_UNAVAILABLE,
+        error if error.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    let refusal = Refusal::new(error.code(), status, error.to_string());
+    if error.is_overload() { refusal.retry_after(1) } else { refusal }
+}
+
+/// `Fieldgate-Purpose` and `Fieldgate-Case`, as claimed.
+fn claimed_purpose(head: &RequestHead) -> Stage<Purpose> {
+    let text = |name: &str| -> Stage<Option<&str>> {
+        let mut values = head.headers.get_all(name).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        let wrong = || {
+            let detail = format!("`{name}` must be sent once, with 1 to {MAX_PURPOSE_BYTES} visible ASCII characters");
+            Box::new(Refusal::new("bad_purpose", StatusCode::BAD_REQUEST, detail))
+        };
+        let text = value.to_str().map_err(|_| wrong())?.trim();
+        if values.next().is_some() || text.is_empty() || text.len() > MAX_PURPOSE_BYTES {
+            return Err(wrong());
+        }
+        Ok(Some(text))
+    };
+    let code = text("fieldgate-purpose")?.map(Arc::from);
+    let case = text("fieldgate-case")?.map(|case| Sensitive::new(case.to_owned()));
+    Ok(Purpose { code, case })
+}
+
+/// Longest purpose code or case reference, in bytes.
+const MAX_PURPOSE_BYTES: usize = 128;

@@ -1,0 +1,242 @@
+//! A CRM body that holds protected fields: decoded, rewritten, recorded and released part by part.
+
+use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+
+use super::{
+    body::{Clearance, Held, nothing_shown},
+    coding::{CodingError, Decoder},
+    ending::Ending,
+};
+use crate::{
+    audit::AuditError,
+    listener::BodyError,
+    model::{AccessKind, ClassSet, Sighting, Subject},
+    rewrite::{ResponseView, RewriteError},
+    upstream::{self, UpstreamError},
+};
+
+/// Why a part cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PartError {
+    /// The CRM went away in the middle.
+    #[error("the CRM's body stopped half-way")]
+    Truncated,
+    /// The CRM was silent for too long.
+    #[error("the CRM's body stalled")]
+    Stalled,
+    /// More bytes than `[limits] response_body_bytes`.
+    #[error("the CRM's body is larger than `limits.response_body_bytes`")]
+    TooLarge,
+    /// The coding is damaged or expands too far.
+    #[error(transparent)]
+    Coding(#[from] CodingError),
+    /// Not what the map says, or not valid.
+    #[error(transparent)]
+    Rewrite(#[from] RewriteError),
+    /// The record is not durable.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+}
+
+impl PartError {
+    /// Why the CRM's body ended early.
+    pub(super) fn of_body(error: &UpstreamError) -> Self {
+        if error.is_timeout() { Self::Stalled } else { Self::Truncated }
+    }
+
+    /// The problem code.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Truncated => "upstream_truncated",
+            Self::Stalled => "upstream_timeout",
+            Self::TooLarge => "response_too_large",
+            Self::Coding(CodingError::Unsupported) => "unsupported_coding",
+            Self::Coding(_) => "invalid_coding",
+            Self::Rewrite(_) => "invalid_response",
+            Self::Audit(_) => "audit_unavailable",
+        }
+    }
+}
+
+/// Bounds of one body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) window_bytes: usize,
+    pub(super) body_bytes: u64,
+    pub(super) patience: Duration,
+}
+
+/// A body between two parts.
+pub(super) struct Parts {
+    resource: Arc<str>,
+    body: upstream::Body,
+    decoder: Option<Decoder>,
+    view: Option<ResponseView>,
+    bounds: Bounds,
+    out: Vec<u8>,
+    /// Output bytes that left `out` already.
+    taken: u64,
+    received: u64,
+    recorded: u32,
+    /// A part that was released with the response's head still to come.
+    ready: Option<Bytes>,
+}
+
+/// One window of output.
+pub(super) struct Window {
+    held: Held,
+    sightings: Vec<Sighting>,
+}
+
+/// How much is rewritten before the first record: small answers need one, large ones start early.
+const FIRST_WINDOW_BYTES: usize = 128 * 1024;
+
+impl Parts {
+    pub(super) fn new(
+        body: upstream::Body,
+        decoder: Decoder,
+        view: ResponseView,
+        bounds: Bounds,
+        resource: Arc<str>,
+    ) -> Self {
+        Self {
+            resource,
+            body,
+            decoder: Some(decoder),
+            view: Some(view),
+            bounds,
+            out: Vec::new(),
+            taken: 0,
+            received: 0,
+            recorded: 0,
+            ready: None,
+        }
+    }
+
+    /// Whether everything was rewritten.
+    pub(super) fn is_complete(&self) -> bool {
+        self.view.is_none()
+    }
+
+    /// The first part, recorded: what the response's head waits for. The second value is the record's reference.
+    pub(super) async fn first(&mut self, ending: &Ending) -> Result<(Bytes, Option<String>), PartError> {
+        let window = self.window(FIRST_WINDOW_BYTES.min(self.bounds.window_bytes), ending).await?;
+        let (bytes, clearance) = self.clear(window, ending).await?;
+        let reference = match &clearance {
+            Clearance::Recorded(receipt) => Some(receipt.reference()),
+            Clearance::NothingShown(_) => None,
+        };
+        Ok((bytes, reference))
+    }
+
+    /// Puts the first part back in front of the stream.
+    pub(super) fn start_with(&mut self, first: Bytes) {
+        self.ready = Some(first);
+    }
+
+    async fn part(&mut self, ending: &mut Ending) -> Result<Option<Bytes>, PartError> {
+        let bytes = match self.ready.take() {
+            Some(ready) => ready,
+            None if self.is_complete() => return Ok(None),
+            None => {
+                let window = self.window(self.bounds.window_bytes, ending).await?;
+                self.clear(window, ending).await?.0
+            }
+        };
+        ending.bytes += bytes.len() as u64;
+        ending.released = self.is_complete();
+        Ok((!bytes.is_empty()).then_some(bytes))
+    }
+
+    async fn clear(&mut self, window: Window, ending: &Ending) -> Result<(Bytes, Clearance), PartError> {
+        let clearance = match nothing_shown(&window.sightings) {
+            Some(nothing) => Clearance::NothingShown(nothing),
+            None => {
+                self.recorded += 1;
+                let subject = |seen| Subject { kind: Arc::clone(&self.resource), seen };
+                let subjects = window.sightings.into_iter().map(subject).collect();
+                let kind = AccessKind::Reveal { part: self.recorded };
+                Clearance::Recorded(ending.record(kind, subjects, ClassSet::EMPTY).await?)
+            }
+        };
+        Ok((window.held.release(&clearance), clearance))
+    }
+
+    /// Rewrites until `enough` bytes can be recorded, or to the end.
+    async fn window(&mut self, enough: usize, ending: &Ending) -> Result<Window, PartError> {
+        let mut sightings = Vec::new();
+        while let Some(view) = &mut self.view {
+            if usize::try_from(view.releasable() - self.taken).unwrap_or(usize::MAX) >= enough {
+                break;
+            }
+            let frame = tokio::time::timeout(self.bounds.patience, self.body.frame()).await;
+            match frame.map_err(|_| PartError::Stalled)? {
+                Some(Ok(frame)) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    self.push(&data, ending)?;
+                }
+                Some(Err(error)) => return Err(PartError::of_body(&error)),
+                None => sightings = self.end(ending)?,
+            }
+        }
+        let ready = match &mut self.view {
+            Some(view) => {
+                sightings = view.take_sightings();
+                usize::try_from(view.releasable() - self.taken).unwrap_or(usize::MAX).min(self.out.len())
+            }
+            None => self.out.len(),
+        };
+        let rest = self.out.split_off(ready);
+        let bytes = std::mem::replace(&mut self.out, rest);
+        self.taken += bytes.len() as u64;
+        Ok(Window { held: Held::new(bytes), sightings })
+    }
+
+    fn push(&mut self, data: &[u8], ending: &Ending) -> Result<(), PartError> {
+        self.received += data.len() as u64;
+        let (Some(decoder), Some(view)) = (&mut self.decoder, &mut self.view) else { return Ok(()) };
+        let (out, status) = (&mut self.out, &ending.shared().status);
+        decoder.push(data, |decoded| {
+            status.rewritten_bytes.fetch_add(decoded.len() as u64, Ordering::Relaxed);
+            view.push(decoded, out).map_err(PartError::Rewrite)
+        })?;
+        if self.taken + self.out.len() as u64 > self.bounds.body_bytes {
+            return Err(PartError::TooLarge);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, ending: &Ending) -> Result<Vec<Sighting>, PartError> {
+        let (Some(decoder), Some(mut view)) = (self.decoder.take(), self.view.take()) else { return Ok(Vec::new()) };
+        decoder.finish(|decoded| view.push(decoded, &mut self.out).map_err(PartError::Rewrite))?;
+        if self.received == 0 {
+            // 200 with no body at all: there is nothing to show, and nothing that could be invalid.
+            return Ok(Vec::new());
+        }
+        if let Some(route) = &ending.route {
+            route.leaves.fetch_add(view.protected_leaves(), Ordering::Relaxed);
+        }
+        Ok(view.finish(&mut self.out)?)
+    }
+}
+
+/// A body on its way, with the outcome it will leave.
+pub(super) struct Streaming {
+    pub(super) parts: Parts,
+    pub(super) ending: Ending,
+}
+
+impl Streaming {
+    /// The next part; `None` at the end.
+    pub(super) async fn next(mut self: Box<Self>) -> (Box<Self>, Result<Option<Bytes>, BodyError>) {
+        let part = self.parts.part(&mut self.ending).await.map_err(|error| {
+            tracing::warn!(error = %error, code = error.code(), "exchange ended");
+            self.ending.why = Some(error.code());
+            BodyError::from(error.to_string())
+        });
+        (self, part)
+    }
+}

@@ -1,0 +1,277 @@
+//! The caller's request on its way to the CRM: stand-ins kept out, headers made ours, the body bounded.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Request, StatusCode, header, request::Parts as RequestHead};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming as Inbound;
+
+use super::{
+    exchange::{Exchange, Stage},
+    plan::Plan,
+    respond::Refusal,
+    snapshot::{RoutePlan, Site},
+};
+use crate::{
+    crm::Matched,
+    listener::BodyError,
+    model::{BodyFormat, ClassSet, Sensitive},
+    protect, rewrite,
+    rewrite::RewriteError,
+    upstream,
+};
+
+/// What goes to the CRM, and what is remembered of it.
+pub(super) struct Outbound {
+    pub(super) request: Request<OutboundBody>,
+    /// Classes the caller writes.
+    pub(super) written: ClassSet,
+    /// Protected values of the request: an error body must not echo them.
+    pub(super) known: Vec<Sensitive<String>>,
+}
+
+/// Makes the CRM's request out of the caller's.
+pub(super) async fn protect(
+    exchange: &mut Exchange<'_>,
+    site: &Site,
+    route: &RoutePlan,
+    matched: &Matched,
+    plan: &Plan,
+    head: RequestHead,
+    body: Inbound,
+) -> Stage<Outbound> {
+    refuse_stand_ins(matched)?;
+    let mut known: Vec<Sensitive<String>> = matched.protected.iter().map(|(_, value)| value.clone()).collect();
+    let mut written = ClassSet::EMPTY;
+    let body = if body.is_end_stream() {
+        OutboundBody::Full(Bytes::new())
+    } else if route.request.is_pass_through() {
+        let limit = exchange.snapshot.limits.request_body_bytes;
+        if body.size_hint().lower() > limit {
+            return Err(too_large("limits.request_body_bytes"));
+        }
+        OutboundBody::Stream { body, left: limit }
+    } else {
+        let guarded = guard(exchange, route, plan, &head, body).await?;
+        written = guarded.written;
+        known.extend(guarded.known);
+        OutboundBody::Full(Bytes::from(guarded.body))
+    };
+    let headers = headers(exchange, site, plan, &head, &body)?;
+    let mut request = Request::new(body);
+    *request.method_mut() = head.method;
+    *request.uri_mut() = site.upstream.uri(&matched.target).ok_or_else(|| {
+        Box::new(Refusal::new("unmapped_route", StatusCode::NOT_FOUND, "the request target is not valid"))
+    })?;
+    *request.headers_mut() = headers;
+    Ok(Outbound { request, written, known })
+}
+
+/// A masked value in a query or a path finds nothing and means that the caller searches with what it was shown.
+fn refuse_stand_ins(matched: &Matched) -> Stage<()> {
+    if matched.protected.iter().any(|(_, value)| protect::is_stand_in(value.expose())) {
+        let detail = "the query or path carries a masked value; search with the value itself or by another field";
+        return Err(Box::new(Refusal::new("masked_value", StatusCode::CONFLICT, detail)));
+    }
+    Ok(())
+}
+
+async fn guard(
+    exchange: &Exchange<'_>,
+    route: &RoutePlan,
+    plan: &Plan,
+    head: &RequestHead,
+    body: Inbound,
+) -> Stage<rewrite::Guarded> {
+    let media = head.headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+    if route.request_format != BodyFormat::Json || !media.is_some_and(is_json) {
+        let detail = "this route takes JSON (`Content-Type: application/json`)";
+        return Err(Box::new(Refusal::new("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)));
+    }
+    if head.headers.contains_key(header::CONTENT_ENCODING) {
+        let detail = "send the body without a content coding: its fields have to be read";
+        return Err(Box::new(Refusal::new("unsupported_coding", StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)));
+    }
+    let bytes = read(exchange, body).await?;
+    if bytes.is_empty() {
+        return Ok(rewrite::Guarded::default());
+    }
+    let view = exchange.snapshot.request_view(route, plan);
+    rewrite::guard_request(&view, &bytes, route.write_back(&head.method)).map_err(|error| Box::new(refused(&error)))
+}
+
+async fn read(exchange: &Exchange<'_>, mut body: Inbound) -> Stage<BytesMut> {
+    let limit = exchange.snapshot.limits.guarded_body_bytes;
+    let patience = exchange.snapshot.timeouts.body.duration();
+    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if expected > limit {
+        return Err(too_large("limits.guarded_body_bytes"));
+    }
+    let mut bytes = BytesMut::with_capacity(expected);
+    loop {
+        let frame = tokio::time::timeout(patience, body.frame()).await;
+        let frame = frame.map_err(|_| {
+            let detail = "the request body stalled for longer than `timeouts.body`";
+            Box::new(Refusal::new("request_timeout", StatusCode::REQUEST_TIMEOUT, detail))
+        })?;
+        match frame {
+            None => return Ok(bytes),
+            Some(Err(_)) => {
+                let detail = "the request body stopped half-way or its framing is broken";
+                return Err(Box::new(Refusal::new("bad_body", StatusCode::BAD_REQUEST, detail)));
+            }
+            Some(Ok(frame)) => {
+                let Ok(data) = frame.into_data() else { continue };
+                if bytes.len() + data.len() > limit {
+                    return Err(too_large("limits.guarded_body_bytes"));
+                }
+                bytes.extend_from_slice(&data);
+            }
+        }
+    }
+}
+
+fn too_large(limit: &str) -> Box<Refusal> {
+    let detail = format!("the request body is larger than `{limit}`");
+    Box::new(Refusal::new("request_too_large", StatusCode::PAYLOAD_TOO_LARGE, detail))
+}
+
+fn refused(error: &RewriteError) -> Refusal {
+    match error {
+        RewriteError::MaskedValue { fields } => {
+            let detail =
+                "the body carries masked or withheld values; leave these fields out, so that they stay as they are";
+            Refusal::new("masked_value", StatusCode::CONFLICT, detail).member("fields", fields.clone())
+        }
+        other => Refusal::new(
+            "invalid_json",
+            StatusCode::BAD_REQUEST,
+            format!("the request body is not acceptable: {other}"),
+        ),
+    }
+}
+
+fn headers(
+    exchange: &Exchange<'_>,
+    site: &Site,
+    plan: &Plan,
+    head: &RequestHead,
+    body: &OutboundBody,
+) -> Stage<HeaderMap> {
+    let mut headers = upstream::headers::prepare_request(&head.headers, &site.upstream, &exchange.peer, &site.inbound);
+    // A part of a body, or a body compared byte by byte with another, cannot be told apart per caller.
+    headers.remove(header::RANGE);
+    headers.remove(header::IF_RANGE);
+    headers.remove(header::EXPECT);
+    exchange.view_tag(plan).unmark(&mut headers);
+    if let Some(value) = exchange.trace.as_ref().and_then(super::trace::TraceParent::header) {
+        headers.insert("traceparent", value);
+    }
+    headers.remove(header::CONTENT_LENGTH);
+    if let OutboundBody::Full(bytes) = body {
+        let bodiless = matches!(head.method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS);
+        if !(bytes.is_empty() && bodiless) {
+            headers.insert(header::CONTENT_LENGTH, bytes.len().into());
+        }
+    } else if let Some(exact) = body.size_hint().exact() {
+        headers.insert(header::CONTENT_LENGTH, exact.into());
+    }
+    Ok(headers)
+}
+
+/// `application/json` or `…+json`, in UTF-8 when it says.
+pub(super) fn is_json(media: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(media) else { return false };
+    let mut parts = text.split(';');
+    let kind = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+    let utf8 = parts.all(|parameter| match parameter.trim().split_once('=') {
+        Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
+            value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+                || value.trim_matches('"').eq_ignore_ascii_case("utf8")
+        }
+        _ => true,
+    });
+    utf8 && (kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json")))
+}
+
+/// A request body on its way to the CRM.
+pub(super) enum OutboundBody {
+    /// Read and guarded.
+    Full(Bytes),
+    /// Streamed, up to a number of bytes.
+    Stream {
+        /// From the caller.
+        body: Inbound,
+        /// Bytes that may still come.
+        left: u64,
+    },
+}
+
+impl HttpBody for OutboundBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Stream { body, left } => {
+                let Some(frame) = ready!(Pin::new(body).poll_frame(context)) else { return Poll::Ready(None) };
+                let frame = frame.map_err(|_| BodyError::from("the caller's body stopped half-way"))?;
+                if let Some(data) = frame.data_ref() {
+                    *left = left.checked_sub(data.len() as u64).ok_or("the caller's body is too large")?;
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(bytes) => bytes.is_empty(),
+            Self::Stream { body, .. } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Stream { body, .. } => body.size_hint(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_json_media_types_in_utf8_count_as_json() {
+        for media in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/problem+json",
+            "application/vnd.api+json;ext=1",
+        ] {
+            assert!(is_json(media.as_bytes()), "{media}");
+        }
+        for media in [
+            "text/json",
+            "text/plain",
+            "application/jsonx",
+            "application/json; charset=latin1",
+            "",
+            "application/x-ndjson",
+        ] {
+            assert!(!is_json(media.as_bytes()), "{media}");
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The CRM's response: what may be shown of its head and its body to this caller.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts as ResponseHead};
+use http_body::Body as HttpBody;
+use http_body_util::BodyExt;
+
+use super::{
+    body::{Body, Clearance, Held, nothing_shown},
+    coding::Decoder,
+    ending::Ending,
+    exchange::{Exchange, Stage},
+    parts::{Bounds, PartError, Parts},
+    plan::Plan,
+    request::is_json,
+    respond::Refusal,
+    snapshot::{RoutePlan, Site},
+};
+use crate::{
+    crm::{self, LinkOutcome, Matched},
+    model::{AccessKind, BodyFormat, ClassSet, Sensitive, Sighting, Subject},
+    rewrite::{self, ResponseView},
+    upstream,
+};
+
+/// A response that may be released.
+pub(super) struct Answer {
+    pub(super) head: ResponseHead,
+    pub(super) body: AnswerBody,
+    /// A problem code, when something of the CRM's answer was withheld.
+    pub(super) why: Option<&'static str>,
+}
+
+/// Its body.
+pub(super) enum AnswerBody {
+    /// Complete and recorded.
+    Full(Bytes),
+    /// The first part is recorded, the others will be.
+    Parts(Box<Parts>),
+    /// Nothing protected in it.
+    Relay(upstream::Body),
+}
+
+impl AnswerBody {
+    pub(super) fn into_body(self, ending: Ending, patience: std::time::Duration) -> Body {
+        match self {
+            Self::Full(bytes) => Body::full(bytes, ending),
+            Self::Parts(parts) => Body::parts(*parts, ending),
+            Self::Relay(body) => Body::relay(body, ending, patience),
+        }
+    }
+}
+
+/// Turns the CRM's response into what this caller may see.
+pub(super) async fn view(
+    exchange: &mut Exchange<'_>,
+    site: &Site,
+    route: &RoutePlan,
+    matched: &Matched,
+    plan: &Plan,
+    known: Vec<Sensitive<String>>,
+    response: Response<upstream::Body>,
+) -> Stage<Answer> {
+    let (mut head, body) = response.into_parts();
+    upstream::headers::prepare_response(&mut head.headers, site.inbound.pass_cookies);
+    head.version = http::Version::HTTP_11;
+    head.extensions.clear();
+    links(site, &mut head.headers)?;
+    let success = head.status.is_success();
+    if success && route.response_format == BodyFormat::Opaque {
+        return Ok(Answer { head, body: AnswerBody::Relay(body), why: None });
+    }
+    if head.status == StatusCode::PARTIAL_CONTENT {
+        return Err(blocked("partial_response", "the CRM answered with a part of a body, which cannot be protected"));
+    }
+    let tools = &exchange.snapshot.tools;
+    conceal(&mut head.headers, tools, &known);
+    per_caller(exchange, plan, &mut head.headers);
+    let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::RESET_CONTENT);
+    if bodiless || exchange.is_head() || body.is_end_stream() {
+        head.headers.remove(header::CONTENT_LENGTH);
+        head.headers.remove(header::CONTENT_ENCODING);
+        return Ok(Answer { head, body: AnswerBody::Full(Bytes::new()), why: None });
+    }
+    if success && route.response_format == BodyFormat::Empty {
+        return Err(blocked("unexpected_body", "the CRM sent a body where the API map says that there is none"));
+    }
+    let subject = matched.subject.clone();
+    let view = exchange.snapshot.response_view(site, route, plan, known, subject, success);
+    let json = head.headers.get(header::CONTENT_TYPE).is_some_and(|value| is_json(value.as_bytes()));
+    match (json, success) {
+        (true, _) => Job { exchange, route, head, body }.json(view).await,
+        (false, true) => {
+            let detail = "the CRM sent another media type than the API map says, so nothing of it is shown";
+            Err(blocked("unexpected_media_type", detail))
+        }
+        (false, false) => Job { exchange, route, head, body }.text(view).await,
+    }
+}
+
+fn blocked(code: &'static str, detail: &str) -> Box<Refusal> {
+    Box::new(Refusal::blocked(code, detail))
+}
+
+/// `Location`, `Content-Location` and `Link` point at the gateway; a redirect to another host is not passed on.
+fn links(site: &Site, headers: &mut HeaderMap) -> Stage<()> {
+    for name in [header::LOCATION, header::CONTENT_LOCATION, header::LINK] {
+        let values: Vec<HeaderValue> = headers.get_all(&name).iter().cloned().collect();
+        if values.is_empty() {
+            continue;
+        }
+        headers.remove(&name);
+        for value in values {
+            let text = value.to_str().unwrap_or("//");
+            let outcome = if name == header::LINK {
+                crm::rewrite_link(text, &site.origins, &site.public_url)
+            } else {
+                crm::rewrite_location(text, &site.origins, &site.public_url)
+            };
+            match outcome {
+                LinkOutcome::Rewritten(text) => {
+                    let value = HeaderValue::try_from(text)
+                        .map_err(|_| blocked("invalid_response", "a link of the CRM is not valid"))?;
+                    headers.append(&name, value);
+                }
+                LinkOutcome::Unchanged => {
+                    headers.append(&name, value);
+                }
+                LinkOutcome::Foreign if name == header::LOCATION => {
+                    return Err(blocked("foreign_redirect", "the CRM redirects to another host, past the gateway"));
+                }
+                LinkOutcome::Foreign => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Drops response headers that carry a personal value: a detector's finding or something the request named.
+fn conceal(headers: &mut HeaderMap, tools: &rewrite::Tools, known: &[Sensitive<String>]) {
+    let carries = |value: &HeaderValue| match value.to_str() {
+        Ok(text) => rewrite::carries_personal(tools, known, text),
+        Err(_) => true,
+    };
+    let standard = [
+        header::DATE,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::LAST_MODIFIED,
+        header::ETAG,
+        header::EXPIRES,
+    ];
+    let dropped: Vec<_> = headers
+        .iter()
+        .filter(|(name, value)| !standard.contains(name) && carries(value))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in dropped {
+        headers.remove(name);
+    }
+}
+
+/// What a body that differs per caller may say about itself (RFC 9110 §8.8, RFC 9111 §5.2, RFC 9530).
+fn per_caller(exchange: &Exchange<'_>, plan: &Plan, headers: &mut HeaderMap) {
+    for name in [
+        "content-md5",
+        "digest",
+        "content-digest",
+        "repr-digest",
+        "accept-ranges",
+        "content-range",
+        "age",
+        "expires",
+        "server-timing",
+    ] {
+        headers.remove(name);
+    }
+    exchange.view_tag(plan).mark(headers);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.append(
+        header::VARY,
+        HeaderValue::from_static("Authorization, Fieldgate-Key, Fieldgate-Purpose, Fieldgate-Case"),
+    );
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+}
+
+struct Job<'e, 'w> {
+    exchange: &'e mut Exchange<'w>,
+    route: &'e RoutePlan,
+    head: ResponseHead,
+    body: upstream::Body,
+}
+
+impl Job<'_, '_> {
+    async fn json(mut self, view: Arc<rewrite::Plan>) -> Stage<Answer> {
+        let limits = &self.exchange.snapshot.limits;
+        let codings = self.head.headers.get_all(header::CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
+        let decoder = Decoder::new(codings, limits.expansion).map_err(|error| stopped(&PartError::Coding(error)))?;
+        let bounds = Bounds {
+            window_bytes: limits.window_bytes,
+            body_bytes: limits.response_body_bytes,
+            patience: self.exchange.snapshot.timeouts.body.duration(),
+        };
+        self.head.headers.remove(header::CONTENT_ENCODING);
+        self.head.headers.remove(header::CONTENT_LENGTH);
+        let mut parts =
+            Parts::new(self.body, decoder, ResponseView::new(view), bounds, Arc::clone(&self.route.resource));
+        let (first, reference) = parts.first(&self.exchange.ending).await.map_err(|error| stopped(&error))?;
+        if let Some(value) = reference.and_then(|reference| HeaderValue::try_from(reference).ok()) {
+            self.head.headers.insert("fieldgate-audit-ref", value);
+        }
+        let body = if parts.is_complete() {
+            AnswerBody::Full(first)
+        } else {
+            parts.start_with(first);
+            AnswerBody::Parts(Box::new(parts))
+        };
+        Ok(Answer { head: self.head, body, why: None })
+    }
+
+    /// An error body that is not JSON: plain text is scanned, anything else is withheld.
+    async fn text(mut self, view: Arc<rewrite::Plan>) -> Stage<Answer> {
+        let media =
+            self.head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let plain = media.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/plain"));
+        let text = if plain { self.read_text().await? } else { None };
+        self.head.headers.remove(header::CONTENT_ENCODING);
+        self.head.headers.remove(header::CONTENT_LENGTH);
+        let Some(text) = text else { return Ok(self.withheld()) };
+        let (shown, sighting) = rewrite::text_view(&view, &text);
+        let sightings: Vec<Sighting> = sighting.into_iter().collect();
+        let clearance = match nothing_shown(&sightings) {
+            Some(nothing) => Clearance::NothingShown(nothing),
+            None => {
+                let subject = |seen| Subject { kind: Arc::clone(&self.route.resource), seen };
+                let subjects = sightings.into_iter().map(subject).collect();
+                let recorded =
+                    self.exchange.ending.record(AccessKind::Reveal { part: 1 }, subjects, ClassSet::EMPTY).await;
+                Clearance::Recorded(recorded.map_err(|_| Box::new(Refusal::audit_unavailable()))?)
+            }
+        };
+        let bytes = Held::new(shown.into_bytes()).release(&clearance);
+        Ok(Answer { head: self.head, body: AnswerBody::Full(bytes), why: None })
+    }
+
+    /// Plain text up to the limit; `None` when it is longer, not UTF-8 or in a coding that is not known.
+    async fn read_text(&mut self) -> Stage<Option<String>> {
+        let limit = self.exchange.snapshot.limits.error_text_bytes;
+        let patience = self.exchange.snapshot.timeouts.body.duration();
+        let codings = self.head.headers.get_all(header::CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
+        let Ok(mut decoder) = Decoder::new(codings, self.exchange.snapshot.limits.expansion) else { return Ok(None) };
+        let mut text = Vec::new();
+        loop {
+            let frame = tokio::time::timeout(patience, self.body.frame()).await;
+            match frame.map_err(|_| stopped(&PartError::Stalled))? {
+                Some(Ok(frame)) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    let push = decoder.push(&data, |decoded| {
+                        text.extend_from_slice(decoded);
+                        if text.len() > limit { Err(PartError::TooLarge) } else { Ok(()) }
+                    });
+                    if push.is_err() {
+                        return Ok(None);
+                    }
+                }
+                Some(Err(error)) => return Err(stopped(&PartError::of_body(&error))),
+                None => break,
+            }
+        }
+        let finished = decoder.finish(|decoded| {
+            text.extend_from_slice(decoded);
+            Ok::<(), PartError>(())
+        });
+        Ok(if finished.is_ok() { String::from_utf8(text).ok() } else { None })
+    }
+
+    /// The CRM's status with our words: HTML error pages and the like echo what they were sent.
+    fn withheld(self) -> Answer {
+        let detail = "the CRM answered with an error in a format that cannot be protected, so its body is withheld";
+        let refusal = Refusal::new("upstream_error_withheld", self.head.status, detail);
+        let request = uuid::Uuid::from_u128(self.exchange.ending.request).to_string();
+        let (mut head, bytes) = refusal.into_response(&request);
+        for name in [header::LOCATION, header::RETRY_AFTER, header::VARY] {
+            self.head.headers.get_all(&name).iter().for_each(|value| {
+                head.headers.append(&name, value.clone());
+            });
+        }
+        Answer { head, body: AnswerBody::Full(bytes), why: Some("upstream_error_withheld") }
+    }
+}
+
+fn stopped(error: &PartError) -> Box<Refusal> {
+    tracing::warn!(error = %error, code = error.code(), "response not shown");
+    Box::new(match error {
+        PartError::Audit(_) => Refusal::audit_unavailable(),
+        PartError::Stalled => Refusal::new(error.code(), StatusCode::GATEWAY_TIMEOUT, error.to_string()),
+        _ => Refusal::blocked(error.code(), format!("the CRM's answer cannot be shown: {error}")),
+    })
+}

@@ -1,0 +1,102 @@
+//! What workers share: the snapshot, the log, the counters. Loaded once per exchange; swapped whole on reload.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
+use super::{snapshot::Snapshot, status::Status};
+use crate::{
+    audit::{self, AuditError, Receipt},
+    listener,
+    model::{Effect, Event, EventDecision, Operation, Purpose, Timestamp},
+};
+
+/// Shared by every worker and the control thread.
+pub(super) struct Shared {
+    /// What is in force.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// The access log.
+    pub log: audit::Log,
+    /// Counters.
+    pub status: Arc<Status>,
+    /// Counters of the listeners.
+    pub wires: Vec<Arc<listener::Wire>>,
+    /// Whether the gateway is on its way down.
+    pub draining: AtomicBool,
+    /// Told when exchanges that are still under way have to end.
+    pub(super) cut: Notify,
+    pub(super) blank: Blank,
+}
+
+/// Parts of a record before anything is known.
+pub(super) struct Blank {
+    pub(super) purpose: Arc<Purpose>,
+    pub(super) operation: Arc<Operation>,
+    pub(super) decision: Arc<EventDecision>,
+}
+
+impl Shared {
+    /// Shares `snapshot` and `log`.
+    #[must_use]
+    pub(super) fn new(
+        snapshot: Snapshot,
+        log: audit::Log,
+        status: Arc<Status>,
+        wires: Vec<Arc<listener::Wire>>,
+    ) -> Self {
+        let blank = Blank {
+            purpose: Arc::default(),
+            operation: Arc::default(),
+            decision: Arc::new(EventDecision {
+                effect: Effect::Deny,
+                rules: Arc::new([]),
+                policy: Arc::clone(snapshot.policy.fingerprint()),
+                why: None,
+                notes: Vec::new(),
+            }),
+        };
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            log,
+            status,
+            wires,
+            draining: AtomicBool::new(false),
+            cut: Notify::new(),
+            blank,
+        }
+    }
+
+    /// The wall clock.
+    #[must_use]
+    pub(super) fn now(&self) -> Timestamp {
+        now()
+    }
+
+    /// Appends `event` and waits until it is durable, at most `[timeouts] audit`.
+    pub(super) async fn record(&self, event: &Event) -> Result<Receipt, AuditError> {
+        let bound = self.snapshot.load().timeouts.audit.duration();
+        let waited = match self.log.append(event) {
+            Ok(ticket) => tokio::time::timeout(bound, ticket).await.unwrap_or(Err(AuditError::Slow)),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &waited {
+            self.status.audit_refused.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(error = %error, "record not durable");
+        }
+        waited
+    }
+}
+
+/// The wall clock; one before 1970 counts as 1970.
+#[must_use]
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,127 @@
+//! The fuzz targets on the stable tool chain: seeds, mutated a bounded number of times (`FIELDGATE_FUZZ_RUNS`, per target).
+
+#[path = "../../fuzz/targets.rs"]
+mod targets;
+
+/// Inputs per target.
+fn runs() -> u64 {
+    std::env::var("FIELDGATE_FUZZ_RUNS").ok().and_then(|count| count.parse().ok()).unwrap_or(4_000)
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): repeatable, and good enough to mutate with.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+}
+
+fn mutate(random: &mut Random, seeds: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = seeds[random.below(seeds.len())].to_vec();
+    for _ in 0..random.below(6) {
+        let at = random.below(bytes.len() + 1);
+        match random.below(6) {
+            0 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
+            1 => bytes.insert(at, [b'"', b'{', b'}', b'[', b']', b'\\', b'%', b'/', b'.', 0xff][random.below(10)]),
+            2 if at < bytes.len() => {
+                bytes.remove(at);
+            }
+            3 => bytes.truncate(at),
+            4 => {
+                let other = seeds[random.below(seeds.len())];
+                let from = random.below(other.len() + 1);
+                bytes.splice(at..at, other[from..].iter().copied().take(24));
+            }
+            _ => {
+                let end = (at + random.below(16)).min(bytes.len());
+                let piece = bytes[at.min(end)..end].to_vec();
+                bytes.splice(at..at, piece);
+            }
+        }
+    }
+    bytes
+}
+
+fn run(target: fn(&[u8]), runs: u64, seeds: &[&[u8]]) {
+    let mut random = Random(20_261_124);
+    seeds.iter().for_each(|seed| target(seed));
+    for _ in 0..runs {
+        target(&mutate(&mut random, seeds));
+    }
+}
+
+#[test]
+fn json_rewriter() {
+    run(
+        targets::json_rewriter,
+        runs(),
+        &[
+            br#"1{"id":"C-1","email":"jane@example.com","card":{"number":"4111111111111111","x":[1,2.5e3,null,true]}}"#,
+            br#"2{"items":[{"id":"a","phone":"+49 30 901820"},{"phone":null,"id":"b"}],"notes":"call 4111 1111 1111 1111"}"#,
+            br#"3{"f":[{"name":"Card","values":["4111111111111111"]},{"values":["x"],"name":"Other"}]}"#,
+            br#"4{"e\u006dail":"\ud83d\ude00 \"q\" \\","email":"x","email":12345678901234567890}"#,
+            br#"5[[[{"card":"a"}],"\u00e9"],-0.0e-1]"#,
+        ],
+    );
+}
+
+#[test]
+fn api_map() {
+    let maps: [&[u8]; 3] = [
+        b"[[route]]\nname = \"a.read\"\nmatch = \"GET /a/{id}\"\nresource = \"a\"\naction = \"read\"\nsubject = \"{id}\"\nresponse.fields = { \"$.e\" = \"email\" }\n",
+        b"[[route]]\nname = \"a.list\"\nmatch = \"GET /a\"\nresource = \"a\"\naction = \"list\"\nquery = { email = \"email\" }\nquery_pass = [\"page\"]\n",
+        b"[[route]]\nname = 'x'\nmatch = 'PUT /x/{a}/y/{b}'\nresource = 'x'\naction = 'update'\nwrite_back = 'drop'\n",
+    ];
+    run(targets::api_map, runs(), &maps);
+}
+
+#[test]
+fn jsonpath() {
+    run(
+        targets::jsonpath,
+        runs() * 5,
+        &[
+            b"$.a['b c'][0][*].*",
+            b"$..email",
+            b"$.f[?@.name == 'Card'].values[*]",
+            br#"$["a\u00e9\"b"]"#,
+            b"$[?(@['x']==\"y\")]",
+        ],
+    );
+}
+
+#[test]
+fn record_line() {
+    run(
+        targets::record_line,
+        runs() * 2,
+        &[
+            br#"{"_c":[3,"n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=",512]}"#,
+            br#"{"v":1,"idx":7,"ts":"2026-11-24T09:14:02.318224Z","kind":"access.reveal","req":"0193"}"#,
+            b"{}",
+        ],
+    );
+}
+
+#[test]
+fn target() {
+    run(
+        targets::target,
+        runs() * 5,
+        &[
+            b"/api/v1/customers/C-1001",
+            b"/api/v1/customers?email=jane%40example.com&page=2",
+            b"/api/v1/tickets/T-1/comments",
+            b"/api/v1/%63ustomers/../x//y;z",
+        ],
+    );
+}
