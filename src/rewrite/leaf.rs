@@ -230,6 +230,10 @@ impl Viewer {
             shown.push_str(left);
         }
         self.shown = shown;
+        if found && text.contains(['{', '<']) {
+            // A record or a page inside the text: what is next to a finding there is of the same person.
+            self.withhold(plan, seen);
+        }
         if !found && self.hidden(plan, text, seen) {
             found = true;
         }
@@ -257,6 +261,17 @@ impl Viewer {
         }
         self.shown = shown;
         found
+    }
+
+    /// All of the text goes.
+    fn withhold(&mut self, plan: &Plan, seen: &mut Noted<'_>) {
+        if let Some(id) = plan.tools.classes.free_text()
+            && let Some(class) = plan.tools.classes.get(id)
+        {
+            seen.note(id, View::Redact);
+            self.shown.clear();
+            self.shown.push_str(&protect::redacted_text(class));
+        }
     }
 
     /// What the last search left.

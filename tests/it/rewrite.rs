@@ -217,6 +217,12 @@ fn an_unmapped_body_is_searched_to_its_last_leaf_and_name() {
 }
 
 #[test]
+fn a_record_inside_a_text_goes_as_a_whole() {
+    let shown = catch_all().shown(r#"{"trace":["at handle({\"name\":\"Ada Byron\",\"email\":\"jane.secret@example.com\"})","at main {}"],"m":"ok"}"#);
+    assert!(!shown.contains("Ada") && shown.ends_with(r#","at main {}"],"m":"ok"}"#), "{shown}");
+}
+
+#[test]
 fn plain_text_and_headers_are_searched_too() {
     let plan = catch_all().know(&["Zebulon"]).path_subject("C-1").plan();
     let (shown, sighting) = text_view(&plan, &format!("not found\nZebulon wrote {SECRET}\nask again\n"));

@@ -113,7 +113,11 @@ impl Oracle<'_> {
         self.note(place, class, chosen);
         let tools = &self.plan.tools;
         let mut shown = String::new();
-        if let (View::Reveal, Value::String(text)) = (chosen, value) {
+        let searched = match (leaf, chosen) {
+            (Leaf::Text(text) | Leaf::Number(text), View::Reveal) => Some(text),
+            _ => None,
+        };
+        if let Some(text) = searched {
             if !classes.contains(&self.fixture.class("free_text")) {
                 return value.clone();
             }
@@ -129,7 +133,12 @@ impl Oracle<'_> {
                 kept = finding.end;
             }
             shown.push_str(&text[kept..]);
-            return Value::String(shown);
+            return match value {
+                Value::Number(_) if shown == number => value.clone(),
+                // An account number without quotes is one still.
+                Value::Number(_) => Value::from(0),
+                _ => Value::String(shown),
+            };
         }
         match tools.protector.leaf(tools.classes.get(class).unwrap(), chosen, leaf, &mut shown) {
             Shown::Kept => value.clone(),

@@ -8,7 +8,7 @@ use super::{
     Edit, Handler, JsonError, JsonFault, Limits, Side, Trace,
     lookahead::{self, Skim},
     number,
-    scan::{self, Stop},
+    scan::{self, Blocks, Stop},
     token::{self, Frame, Kind, Phase, State, Token},
 };
 use crate::{
@@ -126,12 +126,12 @@ impl Splicer {
         handler: &mut H,
     ) -> Result<usize, H::Error> {
         let Self { walker, limits, stack, skim, text, .. } = self;
-        let (mut at, mut kept) = (0, 0);
+        let (mut at, mut kept, mut blocks) = (0, 0, Blocks::new());
         let (base, origin) = (self.read, self.written.wrapping_sub(out.len() as u64));
         let fault = |at: usize, fault| Err(H::Error::from(JsonError { at: base + at as u64, fault }));
         // What the carried token was searched for; nothing is carried but the token that comes first.
         let mut searched = std::mem::take(&mut self.searched);
-        loop {
+        'tokens: loop {
             if state.phase != Phase::Inside {
                 at = scan::blanks(bytes, at);
             }
@@ -163,41 +163,64 @@ impl Splicer {
                         }
                         return fault(at, JsonFault::Unexpected);
                     }
-                    let token = token::string(bytes, at + 1, std::mem::take(&mut searched), limits.value_bytes);
-                    let (raw, escaped, plain) = match token {
-                        Ok(Token::Whole { raw, escaped, plain }) => (raw, escaped, plain),
-                        Ok(Token::Open(length)) => {
-                            self.searched = length;
-                            break;
-                        }
-                        Err((at, found)) => return fault(at, found),
-                    };
-                    let end = at + 1 + raw.len();
-                    let everything = state.top.node != DEAD && walker.flags(state.top.node) & Node::EVERYTHING != 0;
-                    if plain && !H::TRACES && !everything {
-                        state.node = if state.top.node == DEAD { DEAD } else { walker.member(state.top.node, raw) };
-                    } else {
-                        let name = match token::decode(raw, escaped, text) {
-                            Ok(name) => name,
-                            Err(found) => return fault(at, found),
+                    'member: loop {
+                        let token = token::string(
+                            &mut blocks,
+                            bytes,
+                            at + 1,
+                            std::mem::take(&mut searched),
+                            limits.value_bytes,
+                        );
+                        let (raw, escaped, plain) = match token {
+                            Ok(Token::Whole { raw, escaped, plain }) => (raw, escaped, plain),
+                            Ok(Token::Open(length)) => {
+                                self.searched = length;
+                                break 'tokens;
+                            }
+                            Err((at, found)) => return fault(at, found),
                         };
-                        if H::TRACES {
-                            handler.trace(Trace::Name { name, start: base + at as u64 });
+                        let end = at + 1 + raw.len();
+                        let everything = state.top.node != DEAD && walker.flags(state.top.node) & Node::EVERYTHING != 0;
+                        if plain && !H::TRACES && !everything {
+                            state.node = if state.top.node == DEAD { DEAD } else { walker.member(state.top.node, raw) };
+                        } else {
+                            let name = match token::decode(raw, escaped, text) {
+                                Ok(name) => name,
+                                Err(found) => return fault(at, found),
+                            };
+                            if H::TRACES {
+                                handler.trace(Trace::Name { name, start: base + at as u64 });
+                            }
+                            if everything {
+                                out.extend_from_slice(bytes.get(kept..at).unwrap_or_default());
+                                let edit = handler.name(name, origin.wrapping_add(out.len() as u64), out)?;
+                                kept = if edit == Edit::Keep { at } else { end + 1 };
+                            }
+                            state.node = walker.member(state.top.node, name.as_bytes());
                         }
-                        if everything {
-                            out.extend_from_slice(bytes.get(kept..at).unwrap_or_default());
-                            let edit = handler.name(name, origin.wrapping_add(out.len() as u64), out)?;
-                            kept = if edit == Edit::Keep { at } else { end + 1 };
-                        }
-                        state.node = walker.member(state.top.node, name.as_bytes());
-                    }
-                    at = end + 1;
-                    // The common spelling saves a turn.
-                    if bytes.get(at) == Some(&b':') {
-                        at += 1;
-                        state.phase = Phase::Value;
-                    } else {
+                        at = end + 1;
+                        // The common spelling saves a turn, and so does the common member: a text that nobody asked for.
                         state.phase = Phase::Colon;
+                        if bytes.get(at) == Some(&b':') {
+                            at += 1;
+                            state.phase = Phase::Value;
+                            if bytes.get(at) == Some(&b'"') && !H::TRACES && walker.flags(state.node) & Node::LEAF == 0
+                            {
+                                let scan = blocks.string(bytes, at + 1);
+                                if let (Stop::Close(end), false) = (scan.stop, scan.high) {
+                                    at = end + 1;
+                                    state.phase = Phase::Next;
+                                    if bytes.get(at) == Some(&b',') {
+                                        at += 1;
+                                        state.phase = Phase::Name;
+                                        if bytes.get(at) == Some(&b'"') {
+                                            continue 'member;
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                        break;
                     }
                 }
                 Phase::Colon => {
@@ -224,7 +247,13 @@ impl Splicer {
                             continue;
                         }
                         b'"' => {
-                            let token = token::string(bytes, at + 1, std::mem::take(&mut searched), limits.value_bytes);
+                            let token = token::string(
+                                &mut blocks,
+                                bytes,
+                                at + 1,
+                                std::mem::take(&mut searched),
+                                limits.value_bytes,
+                            );
                             let (raw, escaped) = match token {
                                 Ok(Token::Whole { raw, escaped, .. }) => (raw, escaped),
                                 Ok(Token::Open(length)) => {
@@ -340,7 +369,7 @@ impl Splicer {
                     }
                 }
                 Phase::Inside => {
-                    let scan = scan::string(bytes, at);
+                    let scan = blocks.string(bytes, at);
                     match scan.stop {
                         Stop::Close(end) => {
                             if scan.high && simdutf8::basic::from_utf8(bytes.get(at..end).unwrap_or_default()).is_err()

@@ -105,7 +105,7 @@ fn string(bytes: &[u8], at: usize, into: &mut String) -> Option<usize> {
     if bytes.get(at) != Some(&b'"') {
         return None;
     }
-    let Stop::Close(end) = scan::string(bytes, at + 1).stop else { return None };
+    let Stop::Close(end) = scan::Blocks::new().string(bytes, at + 1).stop else { return None };
     into.clear();
     text::unescape(str::from_utf8(bytes.get(at + 1..end)?).ok()?, into).ok()?;
     Some(end + 1)

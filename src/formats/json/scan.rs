@@ -1,4 +1,4 @@
-//! Finding the end of a string, sixteen bytes at a time.
+//! Finding the end of a string, 64 bytes at a time.
 
 /// Where a search inside a string stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,64 +21,85 @@ pub(super) struct Scan {
     pub(super) high: bool,
 }
 
-/// Bytes looked at together: two machine words, portable and without `unsafe`. Most names and values end in the first.
-const BLOCK: usize = 2 * WORD;
-const WORD: usize = 8;
+/// Bytes classified together.
+const BLOCK: usize = 64;
 
-/// Searches `bytes` from `at`, which is inside a string and not inside an escape.
-#[inline]
-pub(super) fn string(bytes: &[u8], mut at: usize) -> Scan {
-    let (mut escaped, mut high) = (false, 0);
-    loop {
-        let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) else {
-            return tail(bytes, at, escaped, high != 0);
+/// The classes of the 64 bytes around the place being read. Several strings end in one block, so most ends are found by a
+/// shift and a count, without a loop whose length nobody can predict.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    start: usize,
+    /// Bit `n`: byte `n` of the block is a quote, a backslash or a control character.
+    special: u64,
+    /// Some byte of the block is past ASCII.
+    high: bool,
+}
+
+impl Blocks {
+    /// Nothing is classified yet. One of these belongs to one buffer.
+    pub(super) fn new() -> Self {
+        // No index into a slice is near that, nor 64 below it.
+        Self { start: usize::MAX / 2 + BLOCK, special: 0, high: false }
+    }
+
+    /// Searches `bytes` from `at`, which is inside a string and not inside an escape.
+    #[inline]
+    pub(super) fn string(&mut self, bytes: &[u8], mut at: usize) -> Scan {
+        let (mut escaped, mut high) = (false, false);
+        let stop = loop {
+            let offset = at.wrapping_sub(self.start);
+            if offset >= BLOCK {
+                if at >= bytes.len() {
+                    break Stop::More(bytes.len());
+                }
+                self.classify(bytes, at);
+                continue;
+            }
+            high |= self.high;
+            let rest = self.special >> offset;
+            if rest == 0 {
+                at = self.start + BLOCK;
+                continue;
+            }
+            at += rest.trailing_zeros() as usize;
+            match bytes.get(at) {
+                Some(b'"') => break Stop::Close(at),
+                Some(b'\\') => match escape(bytes, at) {
+                    Ok(next) => (escaped, at) = (true, next),
+                    Err(stop) => {
+                        escaped = true;
+                        break stop;
+                    }
+                },
+                _ => break Stop::Bad(at),
+            }
         };
-        let (words, _) = block.as_chunks::<WORD>();
-        let [first, second] = words else { return tail(bytes, at, escaped, high != 0) };
-        let ((special, past_ascii), (special_too, past_ascii_too)) = (masks(first), masks(second));
-        if special | special_too == 0 {
-            high |= past_ascii | past_ascii_too;
-            at += BLOCK;
-            continue;
-        }
-        // Lengths differ from string to string: no branch on which word it is.
-        let in_first = special != 0;
-        let bit = if in_first { special } else { special_too }.trailing_zeros();
-        let before = (1 << bit) - 1;
-        high |= if in_first { past_ascii & before } else { past_ascii | (past_ascii_too & before) };
-        at += bit as usize / 8 + if in_first { 0 } else { WORD };
-        match bytes.get(at) {
-            Some(b'"') => return Scan { stop: Stop::Close(at), escaped, high: high != 0 },
-            Some(b'\\') => match escape(bytes, at) {
-                Ok(next) => (escaped, at) = (true, next),
-                Err(stop) => return Scan { stop, escaped: true, high: high != 0 },
-            },
-            _ => return Scan { stop: Stop::Bad(at), escaped, high: high != 0 },
-        }
+        Scan { stop, escaped, high }
+    }
+
+    #[inline]
+    fn classify(&mut self, bytes: &[u8], at: usize) {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let mut padded = [b' '; BLOCK];
+        let block = rest.first_chunk::<BLOCK>().unwrap_or_else(|| {
+            padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+            &padded
+        });
+        (self.start, self.special, self.high) = (at, specials(block), !block.is_ascii());
     }
 }
 
-/// The last bytes of a buffer, one by one.
-fn tail(bytes: &[u8], mut at: usize, mut escaped: bool, mut high: bool) -> Scan {
-    let stop = loop {
-        match bytes.get(at) {
-            None => break Stop::More(bytes.len()),
-            Some(b'"') => break Stop::Close(at),
-            Some(b'\\') => match escape(bytes, at) {
-                Ok(next) => (escaped, at) = (true, next),
-                Err(stop) => {
-                    escaped = true;
-                    break stop;
-                }
-            },
-            Some(0..=0x1f) => break Stop::Bad(at),
-            Some(byte) => {
-                high |= *byte >= 0x80;
-                at += 1;
-            }
-        }
-    };
-    Scan { stop, escaped, high }
+/// Bit `n`: byte `n` is a quote, a backslash or a control character. Written so that the compiler uses vectors.
+#[inline]
+fn specials(block: &[u8; BLOCK]) -> u64 {
+    let mut flags = [0_u8; BLOCK];
+    for (flag, byte) in flags.iter_mut().zip(block) {
+        *flag = u8::from(*byte == b'"') | u8::from(*byte == b'\\') | u8::from(*byte < 0x20);
+    }
+    let (words, _) = flags.as_chunks::<8>();
+    // The product gathers the lowest bit of each byte in the top byte: bit `n` from byte `n`.
+    let gather = |word: &[u8; 8]| u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+    words.iter().enumerate().fold(0, |mask, (index, word)| mask | gather(word) << (8 * index))
 }
 
 /// One past the escape at `at`.
@@ -98,26 +119,19 @@ fn escape(bytes: &[u8], at: usize) -> Result<usize, Stop> {
     }
 }
 
-/// The high bit of each byte in the first word: it is a quote, a backslash or a control character (exact up to the lowest
-/// such byte; a borrow may mark others above it); in the second: it is past ASCII.
-#[inline]
-fn masks(block: &[u8; WORD]) -> (u64, u64) {
-    const ONES: u64 = u64::from_le_bytes([1; WORD]);
-    const HIGH: u64 = ONES << 7;
-    let word = u64::from_le_bytes(*block);
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-    let special = zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | (word.wrapping_sub(ONES * 0x20) & !word);
-    (special & HIGH, word & HIGH)
-}
-
 /// The first byte from `at` on that a string may not hold as it is.
 pub(super) fn special(bytes: &[u8], mut at: usize) -> Option<usize> {
-    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<WORD>) {
-        let (special, _) = masks(word);
-        if special != 0 {
-            return Some(at + special.trailing_zeros() as usize / 8);
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    // The high bit of each byte that is zero; exact up to the lowest, a borrow may mark others above it.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*word);
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let found = (zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | control) & (ONES << 7);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
         }
-        at += WORD;
+        at += 8;
     }
     let rest = bytes.get(at..).unwrap_or_default();
     rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)).map(|found| at + found)
@@ -143,25 +157,54 @@ mod tests {
                 let mut text = vec![b'a'; 60];
                 text[place] = byte;
                 text[59] = b'"';
-                let scan = string(&text, 0);
+                let scan = Blocks::new().string(&text, 0);
                 let expected = match byte {
                     b'"' => Stop::Close(place),
                     b'\\' | 0..=0x1f => Stop::Bad(place),
                     _ => Stop::Close(59),
                 };
                 assert_eq!(scan.stop, expected, "byte {byte:#x} at {place}");
-                assert_eq!(scan.high, byte >= 0x80);
+                assert!(scan.high || byte < 0x80);
             }
         }
     }
 
     #[test]
+    fn what_has_to_be_escaped_is_found_at_every_place() {
+        for byte in 0..=255_u8 {
+            for place in 0..20 {
+                let mut text = vec![0xc3; 20];
+                text[place] = byte;
+                let expected = matches!(byte, b'"' | b'\\' | 0..=0x1f).then_some(place);
+                assert_eq!(special(&text, 0), expected, "byte {byte:#x} at {place}");
+                assert_eq!(special(&text, place + 1), None);
+            }
+        }
+    }
+
+    #[test]
+    fn one_classification_serves_all_strings_of_a_buffer() {
+        let text = "ab\"cd\"é\"".repeat(40);
+        let (mut blocks, mut at) = (Blocks::new(), 0);
+        for _ in 0..120 {
+            let Stop::Close(end) = blocks.string(text.as_bytes(), at).stop else { panic!("no end from {at}") };
+            assert_eq!(Some(end), text[at..].find('"').map(|found| at + found));
+            at = end + 1;
+        }
+        assert_eq!(blocks.string(text.as_bytes(), at).stop, Stop::More(text.len()));
+    }
+
+    #[test]
     fn an_escape_cut_short_is_left_whole() {
         for text in ["\\", "\\u", "\\u0", "\\u00e"] {
-            assert_eq!(string(format!("ab{text}").as_bytes(), 0).stop, Stop::More(2), "{text}");
-            assert_eq!(string(format!("{}{text}", "a".repeat(31)).as_bytes(), 0).stop, Stop::More(31), "{text}");
+            assert_eq!(Blocks::new().string(format!("ab{text}").as_bytes(), 0).stop, Stop::More(2), "{text}");
+            assert_eq!(
+                Blocks::new().string(format!("{}{text}", "a".repeat(31)).as_bytes(), 0).stop,
+                Stop::More(31),
+                "{text}"
+            );
         }
-        assert_eq!(string(b"\\u00g", 0).stop, Stop::Bad(0));
-        assert_eq!(string(b"\\ud800\\\"\"", 0).stop, Stop::Close(8));
+        assert_eq!(Blocks::new().string(b"\\u00g", 0).stop, Stop::Bad(0));
+        assert_eq!(Blocks::new().string(b"\\ud800\\\"\"", 0).stop, Stop::Close(8));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     JsonFault,
-    scan::{self, Stop},
+    scan::{Blocks, Stop},
     text,
 };
 use crate::formats::path::NodeId;
@@ -61,13 +61,14 @@ pub(super) enum Token<'a> {
 /// # Errors
 /// What is wrong with it, and where.
 #[inline]
-pub(super) fn string(
-    bytes: &[u8],
+pub(super) fn string<'a>(
+    blocks: &mut Blocks,
+    bytes: &'a [u8],
     start: usize,
     searched: usize,
     limit: usize,
-) -> Result<Token<'_>, (usize, JsonFault)> {
-    let scan = scan::string(bytes, start + searched);
+) -> Result<Token<'a>, (usize, JsonFault)> {
+    let scan = blocks.string(bytes, start + searched);
     let end = match scan.stop {
         Stop::Close(end) | Stop::More(end) if end - start > limit => return Err((start, JsonFault::ValueTooLong)),
         Stop::Close(end) => end,
