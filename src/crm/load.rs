@@ -337,7 +337,7 @@ impl<'d> Loader<'_, '_, 'd> {
             routes.push(Arc::new(read.route));
             rules.push(read.rule);
         }
-        Ok(Inner { file: file.to_owned(), name, routes, rules, table })
+        Ok(Inner { file: file.to_owned(), name, declared: self.resources, routes, rules, table })
     }
 }
 

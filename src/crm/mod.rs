@@ -35,6 +35,8 @@ pub struct Api(Arc<Inner>);
 struct Inner {
     file: String,
     name: String,
+    /// Resources that `[map]` declares; policies may speak of them before a route does.
+    declared: Vec<String>,
     routes: Vec<Arc<Route>>,
     rules: Vec<RouteRule>,
     table: RouteTable,
@@ -123,10 +125,11 @@ impl Api {
         &self.0.name
     }
 
-    /// The resources the routes act on, sorted, each once.
+    /// The resources the routes act on and those `[map]` declares, sorted, each once.
     #[must_use]
     pub fn resources(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.0.routes.iter().map(|route| &*route.resource).collect();
+        names.extend(self.0.declared.iter().map(String::as_str));
         names.sort_unstable();
         names.dedup();
         names

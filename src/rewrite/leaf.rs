@@ -213,53 +213,18 @@ impl Viewer {
     }
 
     /// Whether `text` holds findings or known values; `shown` is then the placeholder for all of it.
+    ///
+    /// Nobody described this text: what stands around a finding may be as personal as the finding.
     pub(super) fn search(&mut self, plan: &Plan, text: &str, seen: &mut Noted<'_>) -> bool {
-        if text.is_empty() {
-            return false;
-        }
-        let mut found = matches!(self.scan(plan, text, Some(View::Redact), seen), Text::Changed);
-        let withheld = if found { std::mem::take(&mut self.shown) } else { String::new() };
-        let left = if found { withheld.as_str() } else { text };
-        let mut shown = std::mem::take(&mut self.shown);
-        let text_class = plan.tools.classes.free_text();
-        if let Some(class) = text_class.filter(|_| self.known.hide(left, plan, &mut shown)) {
-            seen.note(class, View::Redact);
-            found = true;
-        } else {
-            shown.clear();
-            shown.push_str(left);
-        }
-        self.shown = shown;
-        if found && text.contains(['{', '<']) {
-            // A record or a page inside the text: what is next to a finding there is of the same person.
-            self.withhold(plan, seen);
-        }
-        if !found && self.hidden(plan, text, seen) {
-            found = true;
-        }
-        if let Some(class) = text_class.and_then(|id| plan.tools.classes.get(id)).filter(|_| found) {
-            // Nobody described this text: what stands around a finding may be as personal as the finding.
-            self.shown.clear();
-            self.shown.push_str(&protect::redacted_text(class));
-        }
-        self.protected += u64::from(found);
-        found
-    }
-
-    /// Whether `text` holds something only once its percent or unicode escapes are undone. All of it goes then.
-    fn hidden(&mut self, plan: &Plan, text: &str, seen: &mut Noted<'_>) -> bool {
-        let Some(id) = plan.tools.classes.free_text() else { return false };
-        let Some(class) = plan.tools.classes.get(id) else { return false };
-        let Some(decoded) = plain::decoded(text) else { return false };
-        let found = matches!(self.scan(plan, &decoded, Some(View::Redact), seen), Text::Changed);
-        let mut shown = std::mem::take(&mut self.shown);
-        let found = found || self.known.hide(&decoded, plan, &mut shown);
-        shown.clear();
+        let held = |viewer: &mut Self, text: &str, seen: &mut Noted<'_>| {
+            matches!(viewer.scan(plan, text, Some(View::Redact), seen), Text::Changed) || viewer.known.is_in(text)
+        };
+        // What is written with percent or unicode escapes is looked at without them too.
+        let found = held(self, text, seen) || plain::decoded(text).is_some_and(|text| held(self, &text, seen));
         if found {
-            seen.note(id, View::Redact);
-            shown.push_str(&protect::redacted_text(class));
+            self.withhold(plan, seen);
+            self.protected += 1;
         }
-        self.shown = shown;
         found
     }
 

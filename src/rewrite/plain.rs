@@ -37,7 +37,7 @@ pub fn carries_personal(tools: &Tools, known: &[Sensitive<String>], text: &str) 
         if tools.detector.worth_scanning(text) {
             tools.detector.scan(text, &mut findings);
         }
-        !findings.is_empty() || !known.spans(text).is_empty()
+        !findings.is_empty() || known.is_in(text)
     };
     found(text) || decoded(text).is_some_and(|text| found(&text))
 }
@@ -55,21 +55,9 @@ impl Known {
         Self(values.map(|value| Sensitive::new(value.expose().trim().to_ascii_lowercase())).collect())
     }
 
-    /// Whether `text` holds one of the values; `shown` gets it with placeholders in their stead.
-    pub(super) fn hide(&self, text: &str, plan: &Plan, shown: &mut String) -> bool {
-        let spans = self.spans(text);
-        let classes = &plan.tools.classes;
-        let Some(class) = classes.free_text().and_then(|id| classes.get(id)).filter(|_| !spans.is_empty()) else {
-            return false;
-        };
-        let (placeholder, mut kept) = (protect::redacted_text(class), 0);
-        for (start, end) in spans {
-            shown.push_str(text.get(kept..start).unwrap_or_default());
-            shown.push_str(&placeholder);
-            kept = end;
-        }
-        shown.push_str(text.get(kept..).unwrap_or_default());
-        true
+    /// Whether `text` holds one of the values.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        !self.spans(text).is_empty()
     }
 
     /// Where the values are in `text`: sorted, not overlapping.
