@@ -194,7 +194,7 @@ impl Log {
             static LINES: RefCell<Lines> = RefCell::default();
         }
         let room = match event {
-            Event::Access(access) if matches!(access.kind, AccessKind::Outcome(_)) => Room::Reserve,
+            Event::Access(access) if matches!(access.kind, AccessKind::Outcome(_)) => Room::Ending,
             _ => Room::Ordinary,
         };
         LINES.with_borrow_mut(|lines| {

@@ -18,6 +18,11 @@ use super::{
 };
 use crate::model::Timestamp;
 
+/// How long records that nobody waits for stay pending, so that they share a batch.
+const LINGER: Duration = Duration::from_millis(20);
+/// Pending bytes that are written without lingering.
+const LAZY_BYTES: usize = 256 * 1024;
+
 /// Shared state of one open log.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -51,6 +56,8 @@ pub(super) enum Room {
     Ordinary,
     /// The bound twice.
     Reserve,
+    /// The bound twice, for a record that nobody waits for: it may share the batch of the next one that somebody does.
+    Ending,
 }
 
 /// Lines on their way, numbered.
@@ -63,6 +70,8 @@ struct Queue {
     records: usize,
     bytes: usize,
     idle: bool,
+    /// Somebody waits for what is pending.
+    urgent: bool,
     closing: Option<Closing>,
 }
 
@@ -135,14 +144,17 @@ impl Shared {
         if queue.closing.is_some() {
             return Err(AuditError::Closed);
         }
-        let factor = if room == Room::Reserve { 2 } else { 1 };
+        let factor = if room == Room::Ordinary { 1 } else { 2 };
         let (records, bytes) = (queue.records + lines.ends.len(), queue.bytes + lines.bytes.len() + lines.ends.len());
         if records > self.bounds.records * factor || bytes > self.bounds.bytes * factor {
             return Err(AuditError::Full);
         }
         (queue.records, queue.bytes) = (records, bytes);
         let last = queue.push(lines);
-        let wake = queue.idle;
+        let was_urgent = queue.urgent;
+        queue.urgent |= room != Room::Ending || queue.pending.bytes.len() >= LAZY_BYTES;
+        let first = queue.pending.lengths.len() == lines.ends.len();
+        let wake = queue.idle && (first || queue.urgent != was_urgent);
         drop(queue);
         if wake {
             self.work.notify_one();
@@ -185,15 +197,21 @@ impl Shared {
             if queue.closing == Some(Closing::Abandon) {
                 return Work::End;
             }
-            if !queue.pending.lengths.is_empty() {
+            let lingered = queue.pending.since.map(|since| since.elapsed());
+            let due = queue.urgent || queue.closing.is_some() || lingered.is_some_and(|lingered| lingered >= LINGER);
+            if due && !queue.pending.lengths.is_empty() {
                 std::mem::swap(&mut queue.pending, taken);
+                queue.urgent = false;
                 return Work::Write;
             }
             if queue.closing.is_some() {
                 return Work::End;
             }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let left = match lingered {
+                Some(lingered) => LINGER.saturating_sub(lingered),
+                None => until.saturating_duration_since(Instant::now()),
+            };
+            if lingered.is_none() && left.is_zero() {
                 return Work::Idle;
             }
             queue.idle = true;
@@ -237,11 +255,22 @@ impl Shared {
         self.durable.load(Ordering::Acquire)
     }
 
+    /// Somebody waits for what is pending.
+    fn hasten(&self) {
+        let mut queue = locked(&self.queue);
+        if !queue.urgent && !queue.pending.lengths.is_empty() {
+            queue.urgent = true;
+            self.work.notify_one();
+        }
+    }
+
     pub(super) fn wake_when_durable(&self, index: u64, waker: Waker) {
+        self.hasten();
         locked(&self.waiters).push((index, waker));
     }
 
     pub(super) fn wait_durable(&self, index: u64) {
+        self.hasten();
         let mut waiters = locked(&self.waiters);
         while self.durable() <= index && self.failed().is_none() {
             waiters = self.progress.wait(waiters).unwrap_or_else(PoisonError::into_inner);
