@@ -10,7 +10,7 @@ use super::{
     ending::Ending,
     etag::ViewTag,
     plan::Plan,
-    request::{self, Outbound, OutboundBody},
+    request::{self, Outbound, OutboundBody, Trouble},
     respond::Refusal,
     response::{self, Answer},
     snapshot::{RoutePlan, Site, Snapshot},
@@ -74,8 +74,8 @@ impl<'w> Exchange<'w> {
         let plan = self.authorise(&site, &route, &principal)?;
         let outbound = request::protect(self, &site, &route, &matched, &plan, head, body).await?;
         self.intent(&route, &matched, &outbound).await?;
-        let Outbound { request, known, .. } = outbound;
-        let response = self.forward(&site, &plan, &route, request).await?;
+        let Outbound { request, known, trouble, .. } = outbound;
+        let response = self.forward(&site, &plan, &route, request, &trouble).await?;
         response::view(self, &site, &route, &matched, &plan, known, response).await
     }
 
@@ -157,6 +157,7 @@ impl<'w> Exchange<'w> {
         plan: &Plan,
         route: &RoutePlan,
         request: Request<OutboundBody>,
+        trouble: &Trouble,
     ) -> Stage<Response<upstream::Body>> {
         let started = self.ending.elapsed();
         let pool = self.worker.pool(&site.upstream);
@@ -164,6 +165,10 @@ impl<'w> Exchange<'w> {
         let response = sent.await;
         route.status.upstream.observe(self.ending.elapsed().saturating_sub(started));
         let response = response.map_err(|error| {
+            // It was the caller who failed, not the CRM.
+            if let Some(fault) = trouble.fault() {
+                return Box::new(fault.refusal());
+            }
             tracing::warn!(upstream.name = &*site.upstream_name, error = %error, "the CRM was not reached");
             Box::new(unreached(error))
         })?;
