@@ -136,3 +136,44 @@ fn a_body_on_a_route_without_one_reached_the_crm_unread() {
     assert!(world.crm.received().is_empty());
     assert_eq!(world.agent().h2().call(Method::GET, CUSTOMER, Some(String::new())).status, 200);
 }
+
+#[test]
+fn a_purpose_nobody_configured_was_recorded_as_it_came() {
+    let world = Setup::new().start();
+    for target in [CUSTOMER, "/nowhere"] {
+        let answer = world.agent().with("fieldgate-purpose", "call jane.doe@example.org back").get(target);
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "unknown_purpose"), "{target}");
+        assert!(answer.json()["purposes"].as_array().is_some_and(|codes| !codes.is_empty()));
+    }
+    let long = world.agent().with("fieldgate-case", &"9".repeat(129)).get(CUSTOMER);
+    assert_eq!((long.status.as_u16(), long.code().as_str()), (400, "bad_purpose"));
+    world.wait_for("access.outcome", 3);
+    for record in world.wait_for("access.deny", 3) {
+        assert!(!record.to_string().contains("jane"), "{record}");
+    }
+}
+
+#[test]
+fn a_header_that_asks_for_another_method_was_dropped_in_silence() {
+    let world = Setup::new().start();
+    for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
+        let answer = world.agent().with(name, "DELETE").get(CUSTOMER);
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "method_override"), "{name}");
+    }
+    assert!(world.crm.received().is_empty());
+}
+
+#[test]
+fn a_refusal_and_a_write_named_no_record() {
+    let world = Setup::new().start();
+    let refused = world.stranger().get(CUSTOMER);
+    let written = world.agent().send(Method::PATCH, CUSTOMER, &json!({"tags": ["x"]}));
+    assert_eq!((refused.status.as_u16(), written.status.as_u16()), (401, 200));
+    let index = |text: String| fieldgate::audit::parse_reference(&text).unwrap_or_else(|| panic!("`{text}`"));
+    let kind = |index: u64| {
+        let records = world.records();
+        records.iter().find(|record| record["idx"] == index).unwrap()["kind"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(kind(index(refused.header("fieldgate-audit-ref"))), "access.deny");
+    assert_eq!(kind(index(written.header("fieldgate-audit-ref"))), "access.reveal");
+}
