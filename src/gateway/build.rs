@@ -98,6 +98,7 @@ pub fn build(
         fingerprint: format!("sha256:{}", crypto::hex(&crypto::sha256(&read))).into(),
         identity,
         policy,
+        purposes: config.policy.codes().into_iter().map(Arc::from).collect(),
         classes: Arc::clone(&config.classes),
         tools: Arc::new(Tools {
             classes: Arc::clone(&config.classes),

@@ -10,7 +10,7 @@ use super::{
     ending::Ending,
     etag::ViewTag,
     plan::Plan,
-    request::{self, Outbound, OutboundBody},
+    request::{self, Outbound, OutboundBody, Trouble},
     respond::Refusal,
     response::{self, Answer},
     snapshot::{RoutePlan, Site, Snapshot},
@@ -55,6 +55,8 @@ pub(super) struct Exchange<'w> {
     pub(super) ending: Ending,
     pub(super) trace: Option<TraceParent>,
     head_only: bool,
+    /// The record a caller may quote when the body shows nothing: of a write, of a refusal.
+    reference: Option<HeaderValue>,
 }
 
 impl<'w> Exchange<'w> {
@@ -64,7 +66,7 @@ impl<'w> Exchange<'w> {
         let actor = Arc::new(Actor { principal: None, address: peer.address.ip() });
         let ending =
             Ending::new(Arc::clone(&worker.shared), worker.request_id(now), actor, Arc::clone(&snapshot.classes));
-        Self { worker, snapshot, peer: Arc::clone(peer), now, ending, trace: None, head_only: false }
+        Self { worker, snapshot, peer: Arc::clone(peer), now, ending, trace: None, head_only: false, reference: None }
     }
 
     async fn serve(&mut self, incoming: Incoming) -> Stage<Answer> {
@@ -74,8 +76,8 @@ impl<'w> Exchange<'w> {
         let plan = self.authorise(&site, &route, &principal)?;
         let outbound = request::protect(self, &site, &route, &matched, &plan, head, body).await?;
         self.intent(&route, &matched, &outbound).await?;
-        let Outbound { request, known, .. } = outbound;
-        let response = self.forward(&site, &plan, &route, request).await?;
+        let Outbound { request, known, trouble, .. } = outbound;
+        let response = self.forward(&site, &plan, &route, request, &trouble).await?;
         response::view(self, &site, &route, &matched, &plan, known, response).await
     }
 
@@ -105,7 +107,10 @@ impl<'w> Exchange<'w> {
         let principal = self.snapshot.identity.identify(&self.peer, &head.headers, self.now).map_err(|error| {
             tracing::info!(client.ip = %self.peer.address.ip(), code = error.code(), "not identified");
             let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
-            let refusal = Refusal::new(error.code(), status, error.detail());
+            let mut refusal = Refusal::new(error.code(), status, error.detail());
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                refusal = refusal.retry_after(5);
+            }
             Box::new(match error.www_authenticate() {
                 Some(challenge) => refusal.header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)),
                 None => refusal,
@@ -113,11 +118,20 @@ impl<'w> Exchange<'w> {
         })?;
         self.ending.actor =
             Arc::new(Actor { principal: Some(Arc::clone(&principal)), address: self.peer.address.ip() });
-        self.ending.purpose = Arc::new(claimed_purpose(head)?);
+        let claimed = claimed_purpose(head)?;
+        // Only a configured code may be recorded: anything else is text of the caller, and the log forgets nothing.
+        if claimed.code.as_ref().is_some_and(|code| !self.snapshot.purposes.contains(code)) {
+            return Err(Box::new(super::plan::unknown_purpose(&self.snapshot.purposes)));
+        }
+        self.ending.purpose = Arc::new(claimed);
         Ok(principal)
     }
 
     fn map(&mut self, site: &Arc<Site>, head: &RequestHead) -> Stage<(Matched, Arc<RoutePlan>)> {
+        if METHOD_OVERRIDES.iter().any(|name| head.headers.contains_key(*name)) {
+            let detail = "headers that ask for another method than the request line are not served; send that method";
+            return Err(Box::new(Refusal::new("method_override", StatusCode::BAD_REQUEST, detail)));
+        }
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
         let matched = site
@@ -148,7 +162,9 @@ impl<'w> Exchange<'w> {
             None => Vec::new(),
         };
         let recorded = self.ending.record(AccessKind::Intent, subjects, outbound.written).await;
-        recorded.map(drop).map_err(|_| Box::new(Refusal::audit_unavailable()))
+        let receipt = recorded.map_err(|_| Box::new(Refusal::audit_unavailable()))?;
+        self.reference = HeaderValue::try_from(receipt.reference()).ok();
+        Ok(())
     }
 
     async fn forward(
@@ -157,6 +173,7 @@ impl<'w> Exchange<'w> {
         plan: &Plan,
         route: &RoutePlan,
         request: Request<OutboundBody>,
+        trouble: &Trouble,
     ) -> Stage<Response<upstream::Body>> {
         let started = self.ending.elapsed();
         let pool = self.worker.pool(&site.upstream);
@@ -164,6 +181,10 @@ impl<'w> Exchange<'w> {
         let response = sent.await;
         route.status.upstream.observe(self.ending.elapsed().saturating_sub(started));
         let response = response.map_err(|error| {
+            // It was the caller who failed, not the CRM.
+            if let Some(fault) = trouble.fault() {
+                return Box::new(fault.refusal());
+            }
             tracing::warn!(upstream.name = &*site.upstream_name, error = %error, "the CRM was not reached");
             Box::new(unreached(error))
         })?;
@@ -171,7 +192,10 @@ impl<'w> Exchange<'w> {
         Ok(response)
     }
 
-    fn release(mut self, answer: Answer) -> Response<Body> {
+    fn release(mut self, mut answer: Answer) -> Response<Body> {
+        if let (Some(reference), false) = (self.reference.take(), answer.head.headers.contains_key(AUDIT_REF)) {
+            answer.head.headers.insert(AUDIT_REF, reference);
+        }
         self.ending.status = Some(answer.head.status.as_u16());
         self.ending.why = answer.why;
         let patience = self.snapshot.timeouts.body.duration();
@@ -190,14 +214,18 @@ impl<'w> Exchange<'w> {
                 decision.rules = refusal.rules.clone().into();
             }
             self.ending.decision = Arc::new(decision);
-            if self.ending.record(AccessKind::Deny, Vec::new(), ClassSet::EMPTY).await.is_err() {
-                refusal = Refusal::audit_unavailable();
+            match self.ending.record(AccessKind::Deny, Vec::new(), ClassSet::EMPTY).await {
+                Ok(receipt) => self.reference = HeaderValue::try_from(receipt.reference()).ok(),
+                Err(_) => refusal = Refusal::audit_unavailable(),
             }
         }
         self.ending.why = Some(refusal.code);
         self.ending.status = Some(refusal.status.as_u16());
         let request = uuid::Uuid::from_u128(self.ending.request).to_string();
-        let (head, body) = refusal.into_response(&request);
+        let (mut head, body) = refusal.into_response(&request);
+        if let Some(reference) = self.reference.take() {
+            head.headers.insert(AUDIT_REF, reference);
+        }
         Response::from_parts(head, Body::full(body, self.ending))
     }
 
@@ -224,6 +252,9 @@ fn unreached(error: UpstreamError) -> Refusal {
     if error.is_overload() { refusal.retry_after(1) } else { refusal }
 }
 
+/// The response header that names the record of what was done, shown or refused.
+pub(super) const AUDIT_REF: &str = "fieldgate-audit-ref";
+
 /// `Fieldgate-Purpose` and `Fieldgate-Case`, as claimed.
 fn claimed_purpose(head: &RequestHead) -> Stage<Purpose> {
     let text = |name: &str| -> Stage<Option<&str>> {
@@ -243,6 +274,9 @@ fn claimed_purpose(head: &RequestHead) -> Stage<Purpose> {
     let case = text("fieldgate-case")?.map(|case| Sensitive::new(case.to_owned()));
     Ok(Purpose { code, case })
 }
+
+/// Headers by which frameworks serve another method than the one that was mapped and authorised.
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// Longest purpose code or case reference, in bytes.
 const MAX_PURPOSE_BYTES: usize = 128;

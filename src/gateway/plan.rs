@@ -12,7 +12,7 @@ use super::{
     snapshot::{RoutePlan, Site},
 };
 use crate::{
-    model::{Effect, EventDecision, Principal},
+    model::{Effect, EventDecision, Principal, Timestamp},
     policy::{Denied, Permit, Question},
 };
 
@@ -21,6 +21,8 @@ pub(super) struct Plan {
     pub(super) permit: Permit,
     pub(super) decision: Arc<EventDecision>,
     pub(super) tag: ViewTag,
+    /// When a course it may rest on ends; the answers count until then.
+    until: Option<Timestamp>,
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -68,7 +70,8 @@ impl PlanCache {
             network: exchange.peer.address.ip(),
         };
         let status = &exchange.worker.shared.status;
-        if let Some((_, plan)) = self.plans.get(&key) {
+        let current = |plan: &Plan| plan.until.is_none_or(|until| exchange.now < until);
+        if let Some((_, plan)) = self.plans.get(&key).filter(|(_, plan)| current(plan)) {
             status.plans_cached.fetch_add(1, Ordering::Relaxed);
             return Ok(Arc::clone(plan));
         }
@@ -116,7 +119,19 @@ fn decide(exchange: &Exchange<'_>, site: &Site, route: &RoutePlan, principal: &P
     let views: Vec<u8> = route.classes.iter().map(|class| permit.views().get(class) as u8).collect();
     let tag = ViewTag::of(&[exchange.snapshot.fingerprint.as_bytes(), &views]);
     debug_assert!(effect != Effect::Deny);
-    Ok(Plan { permit, decision: Arc::new(decision), tag })
+    Ok(Plan { permit, decision: Arc::new(decision), tag, until: first_end(principal, exchange.now) })
+}
+
+/// The first moment after `now` at which a course of the caller, or of the human it acts for, stops being valid.
+fn first_end(principal: &Principal, now: Timestamp) -> Option<Timestamp> {
+    let parties = std::iter::once(principal).chain(principal.on_behalf_of.as_deref());
+    let ends = parties.flat_map(|party| &party.training).filter_map(|training| training.valid_until);
+    ends.filter(|until| *until > now).min()
+}
+
+/// A purpose nobody configured: told before anything is done with it.
+pub(super) fn unknown_purpose(codes: &[Arc<str>]) -> Refusal {
+    refusal(&Denied::UnknownPurpose { codes: codes.to_vec() })
 }
 
 fn refusal(denied: &Denied) -> Refusal {
@@ -141,4 +156,33 @@ fn refusal(denied: &Denied) -> Refusal {
     };
     refusal.rules = denied.rules().to_vec();
     refusal.header(HeaderName::from_static("cache-control"), HeaderValue::from_static("no-store"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Kind, Training, Via};
+
+    #[test]
+    fn a_course_that_ends_within_the_minute_ends_the_plan() {
+        let at = Timestamp::from_seconds;
+        let training = |until: Option<i64>| Training { course: "fraud".to_owned(), valid_until: until.map(at) };
+        let principal = |training: Vec<Training>, on_behalf_of| Principal {
+            id: "p".into(),
+            kind: Kind::Human,
+            roles: Vec::new(),
+            team: None,
+            attributes: std::collections::BTreeMap::new(),
+            training,
+            via: Via::Configured,
+            session: None,
+            on_behalf_of,
+            expires: None,
+        };
+        let human = Arc::new(principal(vec![training(Some(130))], None));
+        let agent = principal(vec![training(None), training(Some(90)), training(Some(150))], Some(human));
+        assert_eq!(first_end(&agent, at(89)), Some(at(90)));
+        assert_eq!(first_end(&agent, at(90)), Some(at(130)), "what has ended ends no plan");
+        assert_eq!(first_end(&agent, at(150)), None);
+    }
 }

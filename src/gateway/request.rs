@@ -2,7 +2,9 @@
 
 use std::{
     pin::Pin,
+    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -10,6 +12,7 @@ use http::{HeaderMap, Method, Request, StatusCode, header, request::Parts as Req
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming as Inbound;
+use tokio::time::Sleep;
 
 use super::{
     exchange::{Exchange, Stage},
@@ -19,7 +22,7 @@ use super::{
 };
 use crate::{
     crm::Matched,
-    listener::BodyError,
+    listener::{BodyError, BodyFault, body_fault},
     model::{BodyFormat, ClassSet, Sensitive},
     protect, rewrite,
     rewrite::RewriteError,
@@ -33,6 +36,8 @@ pub(super) struct Outbound {
     pub(super) written: ClassSet,
     /// Protected values of the request: an error body must not echo them.
     pub(super) known: Vec<Sensitive<String>>,
+    /// Set when a streamed body fails on its way.
+    pub(super) trouble: Trouble,
 }
 
 /// Makes the CRM's request out of the caller's.
@@ -49,14 +54,19 @@ pub(super) async fn protect(
     let mut known = site.secrets.clone();
     known.extend(matched.protected.iter().map(|(_, value)| value.clone()));
     let mut written = ClassSet::EMPTY;
+    let trouble = Trouble::default();
     let body = if body.is_end_stream() {
         OutboundBody::Full(Bytes::new())
+    } else if route.request_format == BodyFormat::Empty {
+        no_body(exchange, body).await?;
+        OutboundBody::Full(Bytes::new())
     } else if route.request.is_pass_through() {
-        let limit = exchange.snapshot.limits.request_body_bytes;
-        if body.size_hint().lower() > limit {
-            return Err(too_large("limits.request_body_bytes"));
+        let left = exchange.snapshot.limits.request_body_bytes;
+        if body.size_hint().lower() > left {
+            return Err(Box::new(Fault::TooLarge("limits.request_body_bytes").refusal()));
         }
-        OutboundBody::Stream { body, left: limit }
+        let patience = exchange.snapshot.timeouts.body.duration();
+        OutboundBody::Stream(Streamed { body, left, patience, waiting: None, trouble: trouble.clone() })
     } else {
         let guarded = guard(exchange, route, plan, &head, body).await?;
         written = guarded.written;
@@ -70,7 +80,7 @@ pub(super) async fn protect(
         Box::new(Refusal::new("unmapped_route", StatusCode::NOT_FOUND, "the request target is not valid"))
     })?;
     *request.headers_mut() = headers;
-    Ok(Outbound { request, written, known })
+    Ok(Outbound { request, written, known, trouble })
 }
 
 /// A masked value in a query or a path finds nothing and means that the caller searches with what it was shown.
@@ -109,27 +119,23 @@ async fn guard(
 async fn read(exchange: &Exchange<'_>, mut body: Inbound) -> Stage<BytesMut> {
     let limit = exchange.snapshot.limits.guarded_body_bytes;
     let patience = exchange.snapshot.timeouts.body.duration();
+    let refuse = |fault: Fault| Box::new(fault.refusal());
+    let too_large = Fault::TooLarge("limits.guarded_body_bytes");
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if expected > limit {
-        return Err(too_large("limits.guarded_body_bytes"));
+        return Err(refuse(too_large));
     }
-    let mut bytes = BytesMut::with_capacity(expected);
+    // What a caller announces is not yet worth memory.
+    let mut bytes = BytesMut::with_capacity(expected.min(MAX_PROMISED_BYTES));
     loop {
-        let frame = tokio::time::timeout(patience, body.frame()).await;
-        let frame = frame.map_err(|_| {
-            let detail = "the request body stalled for longer than `timeouts.body`";
-            Box::new(Refusal::new("request_timeout", StatusCode::REQUEST_TIMEOUT, detail))
-        })?;
+        let frame = tokio::time::timeout(patience, body.frame()).await.map_err(|_| refuse(Fault::Stalled))?;
         match frame {
             None => return Ok(bytes),
-            Some(Err(_)) => {
-                let detail = "the request body stopped half-way or its framing is broken";
-                return Err(Box::new(Refusal::new("bad_body", StatusCode::BAD_REQUEST, detail)));
-            }
+            Some(Err(error)) => return Err(refuse(Fault::of(&error))),
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else { continue };
                 if bytes.len() + data.len() > limit {
-                    return Err(too_large("limits.guarded_body_bytes"));
+                    return Err(refuse(too_large));
                 }
                 bytes.extend_from_slice(&data);
             }
@@ -137,9 +143,84 @@ async fn read(exchange: &Exchange<'_>, mut body: Inbound) -> Stage<BytesMut> {
     }
 }
 
-fn too_large(limit: &str) -> Box<Refusal> {
-    let detail = format!("the request body is larger than `{limit}`");
-    Box::new(Refusal::new("request_too_large", StatusCode::PAYLOAD_TOO_LARGE, detail))
+/// Memory set aside for a body before it arrives, in bytes.
+const MAX_PROMISED_BYTES: usize = 64 * 1024;
+
+/// A route without a body takes none: nobody would have looked into it.
+async fn no_body(exchange: &Exchange<'_>, mut body: Inbound) -> Stage<()> {
+    let patience = exchange.snapshot.timeouts.body.duration();
+    let refuse = |fault: Fault| Box::new(fault.refusal());
+    loop {
+        let frame = tokio::time::timeout(patience, body.frame()).await.map_err(|_| refuse(Fault::Stalled))?;
+        match frame {
+            None => return Ok(()),
+            Some(Err(error)) => return Err(refuse(Fault::of(&error))),
+            Some(Ok(frame)) if frame.data_ref().is_some_and(|data| !data.is_empty()) => {
+                return Err(refuse(Fault::Unexpected));
+            }
+            Some(Ok(_)) => {}
+        }
+    }
+}
+
+/// Why the caller's body could not be taken to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Its framing is broken, or it paused for longer than the connection may.
+    Framing(BodyFault),
+    /// The caller went away.
+    Stopped,
+    /// It paused for longer than `timeouts.body`.
+    Stalled,
+    /// Larger than the limit of this name.
+    TooLarge(&'static str),
+    /// The route takes no body.
+    Unexpected,
+}
+
+impl Fault {
+    fn of(error: &hyper::Error) -> Self {
+        body_fault(error).map_or(Self::Stopped, Self::Framing)
+    }
+
+    /// What the caller is told. The rest of the body is not read, so the connection ends.
+    pub(super) fn refusal(self) -> Refusal {
+        let (code, status, detail) = match self {
+            Self::Framing(fault @ BodyFault::Timeout) => {
+                (fault.code(), StatusCode::REQUEST_TIMEOUT, format!("{fault}; send it again, without a pause"))
+            }
+            Self::Framing(fault) => {
+                (fault.code(), StatusCode::BAD_REQUEST, format!("the request body is refused: {fault}"))
+            }
+            Self::Stopped => ("bad_body", StatusCode::BAD_REQUEST, "the request body stopped half-way".to_owned()),
+            Self::Stalled => {
+                let detail = "the request body stalled for longer than `timeouts.body`; send it again, without a pause";
+                (BodyFault::Timeout.code(), StatusCode::REQUEST_TIMEOUT, detail.to_owned())
+            }
+            Self::TooLarge(limit) => {
+                let detail = format!("the request body is larger than `{limit}`");
+                ("request_too_large", StatusCode::PAYLOAD_TOO_LARGE, detail)
+            }
+            Self::Unexpected => {
+                let detail = "this route takes no body; send the request without one";
+                ("unexpected_request_body", StatusCode::BAD_REQUEST, detail.to_owned())
+            }
+        };
+        let mut refusal = Refusal::new(code, status, detail);
+        refusal.closes = true;
+        refusal
+    }
+}
+
+/// Where a streamed body leaves word of why it failed: the CRM's side only sees that it did.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trouble(Arc<OnceLock<Fault>>);
+
+impl Trouble {
+    /// The first fault.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.0.get().copied()
+    }
 }
 
 fn refused(error: &RewriteError) -> Refusal {
@@ -169,6 +250,7 @@ fn headers(
     headers.remove(header::RANGE);
     headers.remove(header::IF_RANGE);
     headers.remove(header::EXPECT);
+    headers.remove(header::TRAILER);
     exchange.view_tag(plan).unmark(&mut headers);
     if let Some(value) = exchange.trace.as_ref().and_then(super::trace::TraceParent::header) {
         headers.insert("traceparent", value);
@@ -204,13 +286,48 @@ pub(super) fn is_json(media: &[u8]) -> bool {
 pub(super) enum OutboundBody {
     /// Read and guarded.
     Full(Bytes),
-    /// Streamed, up to a number of bytes.
-    Stream {
-        /// From the caller.
-        body: Inbound,
-        /// Bytes that may still come.
-        left: u64,
-    },
+    /// As it comes.
+    Stream(Streamed),
+}
+
+/// The caller's body, bounded in size and in the time between two frames. Trailers end here: nothing has looked at them.
+pub(super) struct Streamed {
+    body: Inbound,
+    /// Bytes that may still come.
+    left: u64,
+    patience: Duration,
+    waiting: Option<Pin<Box<Sleep>>>,
+    trouble: Trouble,
+}
+
+impl Streamed {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            let fault = match Pin::new(&mut self.body).poll_frame(context) {
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.waiting = None;
+                    let Ok(data) = frame.into_data() else { continue };
+                    match self.left.checked_sub(data.len() as u64) {
+                        Some(left) => {
+                            self.left = left;
+                            return Poll::Ready(Some(Ok(Frame::data(data))));
+                        }
+                        None => Fault::TooLarge("limits.request_body_bytes"),
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => Fault::of(&error),
+                Poll::Pending => {
+                    let patience = self.patience;
+                    let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+                    ready!(waiting.as_mut().poll(context));
+                    Fault::Stalled
+                }
+            };
+            let _ = self.trouble.0.set(fault);
+            return Poll::Ready(Some(Err("the caller's body ended early".into())));
+        }
+    }
 }
 
 impl HttpBody for OutboundBody {
@@ -224,28 +341,21 @@ impl HttpBody for OutboundBody {
         match &mut *self {
             Self::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Stream { body, left } => {
-                let Some(frame) = ready!(Pin::new(body).poll_frame(context)) else { return Poll::Ready(None) };
-                let frame = frame.map_err(|_| BodyError::from("the caller's body stopped half-way"))?;
-                if let Some(data) = frame.data_ref() {
-                    *left = left.checked_sub(data.len() as u64).ok_or("the caller's body is too large")?;
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
+            Self::Stream(streamed) => streamed.poll(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full(bytes) => bytes.is_empty(),
-            Self::Stream { body, .. } => body.is_end_stream(),
+            Self::Stream(streamed) => streamed.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Stream { body, .. } => body.size_hint(),
+            Self::Stream(streamed) => streamed.body.size_hint(),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     body::{Body, Clearance, Held, nothing_shown},
     coding::Decoder,
     ending::Ending,
-    exchange::{Exchange, Stage},
+    exchange::{AUDIT_REF, Exchange, Stage},
     parts::{Bounds, PartError, Parts},
     plan::Plan,
     request::is_json,
@@ -209,7 +209,7 @@ impl Job<'_, '_> {
             Parts::new(self.body, decoder, ResponseView::new(view), bounds, Arc::clone(&self.route.resource));
         let (first, reference) = parts.first(&self.exchange.ending).await.map_err(|error| stopped(&error))?;
         if let Some(value) = reference.and_then(|reference| HeaderValue::try_from(reference).ok()) {
-            self.head.headers.insert("fieldgate-audit-ref", value);
+            self.head.headers.insert(AUDIT_REF, value);
         }
         let body = if parts.is_complete() {
             AnswerBody::Full(first)
@@ -238,7 +238,11 @@ impl Job<'_, '_> {
                 let subjects = sightings.into_iter().map(subject).collect();
                 let recorded =
                     self.exchange.ending.record(AccessKind::Reveal { part: 1 }, subjects, ClassSet::EMPTY).await;
-                Clearance::Recorded(recorded.map_err(|_| Box::new(Refusal::audit_unavailable()))?)
+                let receipt = recorded.map_err(|_| Box::new(Refusal::audit_unavailable()))?;
+                if let Ok(value) = HeaderValue::try_from(receipt.reference()) {
+                    self.head.headers.insert(AUDIT_REF, value);
+                }
+                Clearance::Recorded(receipt)
             }
         };
         let bytes = Held::new(shown.into_bytes()).release(&clearance);

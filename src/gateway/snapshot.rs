@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub identity: Identity,
     /// What they may.
     pub policy: Policy,
+    /// The purposes a caller may state.
+    pub(super) purposes: Vec<Arc<str>>,
     /// The data classes.
     pub classes: Arc<ClassTable>,
     /// Detectors and stand-ins.

@@ -11,6 +11,7 @@ mod layering;
 mod protection;
 mod record;
 mod reload;
+mod review;
 mod rewrite;
 mod rewrite_guard;
 mod rewrite_oracle;
