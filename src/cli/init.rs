@@ -240,10 +240,10 @@ fn certificates(arguments: &Arguments) -> Result<(), Failure> {
     let ca = generate::ca("Fieldgate local authority", now()).map_err(|error| wrong(&error))?;
     let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     let public = public_url(arguments);
-    if let Some(host) = public.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)) {
-        if !hosts.contains(&host) {
-            hosts.push(host);
-        }
+    if let Some(host) = public.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned))
+        && !hosts.contains(&host)
+    {
+        hosts.push(host);
     }
     let gateway = generate::server(&ca, &hosts, now()).map_err(|error| wrong(&error))?;
     let certs = arguments.dir.join("certs");
@@ -263,7 +263,6 @@ fn read(path: &Path) -> Result<String, Failure> {
     })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "used as `map_err(random)`")]
 fn random(error: impl std::fmt::Display) -> Failure {
     Failure::system(error.to_string(), "the system has to provide randomness; try again")
 }

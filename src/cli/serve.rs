@@ -13,7 +13,7 @@ use crate::{
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let config = Config::load(path)?;
     log_to_stderr(&config.log)?;
-    let gateway = Gateway::start(config).map_err(failure)?;
+    let gateway = Gateway::start(&config).map_err(failure)?;
     let reason = wait(&gateway).map_err(|error| Failure::system(error, "free system resources and start again"))?;
     tracing::info!(reason, "draining");
     gateway.stop().map_err(failure)

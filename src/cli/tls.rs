@@ -8,6 +8,7 @@ use super::{Failure, init::write_private};
 use crate::{gateway::now, tls::generate};
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::enum_variant_names, reason = "the names of the subcommands")]
 pub(super) enum Verb {
     /// Make an authority: `ca.pem` and `ca.key`.
     NewCa {
@@ -41,20 +42,20 @@ pub(super) enum Verb {
 }
 
 pub(super) fn run(verb: Verb) -> Result<(), Failure> {
-    match verb {
-        Verb::NewCa { dir } => {
-            let pair = generate::ca("Fieldgate local authority", now()).map_err(made)?;
-            write(&dir, "ca", &pair)
-        }
+    let (dir, name, pair) = match verb {
+        Verb::NewCa { dir } => (dir, "ca".to_owned(), generate::ca("Fieldgate local authority", now()).map_err(made)?),
         Verb::NewServer { dir, name, hosts } => {
             let pair = generate::server(&read(&dir)?, &hosts, now()).map_err(made)?;
-            write(&dir, &name, &pair)
+            (dir, name, pair)
         }
         Verb::NewClient { dir, name, uri } => {
             let pair = generate::client(&read(&dir)?, &uri, now()).map_err(made)?;
-            write(&dir, &name, &pair)
+            (dir, name, pair)
         }
-    }
+    };
+    write(&dir, &name, &pair)?;
+    println!("{}", dir.join(format!("{name}.pem")).display());
+    Ok(())
 }
 
 fn made(error: impl std::fmt::Display) -> Failure {
@@ -76,6 +77,5 @@ pub(super) fn write(dir: &Path, name: &str, pair: &generate::Pair) -> Result<(),
     let path = dir.join(format!("{name}.pem"));
     std::fs::write(&path, &pair.certificate)
         .map_err(|error| Failure::system(error, "check the folder's permissions"))?;
-    println!("{}", path.display());
     Ok(())
 }

@@ -63,7 +63,7 @@ async fn install(identity: &Identity, source: &KeySource) {
     {
         Ok(_) => tracing::info!(issuer = source.issuer, "keys of the issuer were read"),
         Err(error) => {
-            tracing::warn!(issuer = source.issuer, error, "keys of the issuer were not read, the known ones stay")
+            tracing::warn!(issuer = source.issuer, error, "keys of the issuer were not read, the known ones stay");
         }
     }
 }

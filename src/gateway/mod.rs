@@ -86,23 +86,23 @@ impl Gateway {
     ///
     /// # Errors
     /// Mistakes of the configuration, a log that cannot be trusted or written, ports that are taken.
-    pub fn start(config: Config) -> Result<Self, StartError> {
-        let keys = keys(&config)?;
+    pub fn start(config: &Config) -> Result<Self, StartError> {
+        let keys = keys(config)?;
         let status = Arc::new(Status::default());
         let mut watched = Watched::default();
-        let snapshot = build(&config, 1, &status, &mut watched)?;
-        let doors = bind(&config, &snapshot)?;
+        let snapshot = build(config, 1, &status, &mut watched)?;
+        let doors = bind(config, &snapshot)?;
         let admin = TcpListener::bind(config.admin.address)
             .map_err(|error| taken("admin.address", config.admin.address, &error))?;
         let admin_address = admin.local_addr().map_err(system)?;
-        let log = open_log(&config, &keys)?;
+        let log = open_log(config, &keys)?;
         let addresses = doors.iter().map(|door| (door.name.to_string(), door.address)).collect();
         let wires = doors.iter().map(|door| Arc::clone(&door.wire)).collect();
         let started = Lifecycle::PolicyLoaded { policy: snapshot.policy.fingerprint().to_string() };
         let shared = Arc::new(Shared::new(snapshot, log, status, wires));
         let _ = shared.log.append(&Event::Lifecycle { at: shared.now(), what: started });
-        let reloader = Arc::new(Reloader::new(&config, Arc::clone(&shared), &doors, watched));
-        let threads = Threads::spawn(&config, &shared, doors, &reloader, admin).map_err(system)?;
+        let reloader = Arc::new(Reloader::new(config, Arc::clone(&shared), &doors, watched));
+        let threads = Threads::spawn(config, &shared, doors, &reloader, admin).map_err(system)?;
         tracing::info!(workers = threads.workers(), admin.address = %admin_address, "serving");
         Ok(Self { shared, reloader, threads, addresses, admin: admin_address })
     }

@@ -26,7 +26,7 @@ use crate::{
 pub(super) struct Reloader {
     path: PathBuf,
     shared: Arc<Shared>,
-    doors: BTreeMap<Arc<str>, (Arc<ArcSwap<tls::Server>>, Arc<ArcSwap<Limits>>)>,
+    doors: BTreeMap<Arc<str>, Swaps>,
     fixed: Fixed,
     state: Mutex<State>,
 }
@@ -38,6 +38,9 @@ struct State {
 
 /// Modification time and length of every file that was read; absent when it cannot be read.
 type Stamps = Vec<Option<(SystemTime, u64)>>;
+
+/// What of a listener a reload replaces.
+type Swaps = (Arc<ArcSwap<tls::Server>>, Arc<ArcSwap<Limits>>);
 
 /// What a running process cannot change.
 #[derive(PartialEq, Eq)]

@@ -73,10 +73,13 @@ impl RouteStatus {
     }
 }
 
+/// Counters by upstream and route.
+type Routes = BTreeMap<(Arc<str>, Arc<str>), Arc<RouteStatus>>;
+
 /// Everything that is counted; shared by all workers and kept across reloads.
 #[derive(Debug, Default)]
 pub struct Status {
-    routes: Mutex<BTreeMap<(Arc<str>, Arc<str>), Arc<RouteStatus>>>,
+    routes: Mutex<Routes>,
     refusals: Mutex<BTreeMap<&'static str, u64>>,
     /// Exchanges under way.
     pub active: AtomicUsize,

@@ -58,7 +58,6 @@ impl Worker {
     /// A UUIDv7 (RFC 9562 §5.7).
     pub(super) fn request_id(&self, now: Timestamp) -> u128 {
         let micros = u64::try_from(now.micros()).unwrap_or_default();
-        #[expect(clippy::cast_possible_truncation, reason = "below 10^9")]
         let nanos = (micros % 1_000_000) as u32 * 1_000;
         uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, micros / 1_000_000, nanos)).as_u128()
     }

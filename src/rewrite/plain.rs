@@ -5,10 +5,7 @@ use super::{
     leaf::{Noted, Viewer},
     seen::{Seen, is_empty},
 };
-use crate::{
-    model::{Sensitive, Sighting},
-    protect,
-};
+use crate::model::{Sensitive, Sighting};
 
 /// What the caller of an error body may see of a plain text, and what that was. A line that holds a finding goes whole.
 #[must_use]

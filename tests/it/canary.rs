@@ -118,7 +118,7 @@ fn no_value_of_the_crm_is_found_in_logs_metrics_problems_or_records() {
     }
     for (place, bytes) in &places {
         let found = needles.iter().find(|(_, needle)| memchr::memmem::find(bytes, needle.as_bytes()).is_some());
-        assert!(found.is_none(), "{:?} is found in {place}", found);
+        assert!(found.is_none(), "{found:?} is found in {place}");
     }
     let key = world.made.callers.first().unwrap().1.expose().clone();
     let secret = key.rsplit('_').next().unwrap();

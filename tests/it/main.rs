@@ -1,6 +1,13 @@
 //! The integration tests: one binary, one file per noun.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail by panicking too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking too"
+)]
+#![allow(unreachable_pub, reason = "the fuzz targets are shared with another crate")]
 
 mod canary;
 mod fuzz;
@@ -11,6 +18,7 @@ mod layering;
 mod protection;
 mod record;
 mod reload;
+#[allow(dead_code, unused_imports, clippy::needless_pass_by_value)]
 mod review;
 mod rewrite;
 mod rewrite_guard;

@@ -246,7 +246,7 @@ fn spell(value: &Value, style: &mut impl FnMut() -> u8, out: &mut String) {
     let string = |text: &str, style: &mut dyn FnMut() -> u8, out: &mut String| {
         out.push('"');
         for c in text.chars() {
-            if c < ' ' || c == '"' || c == '\\' || style() % 8 == 0 {
+            if c < ' ' || c == '"' || c == '\\' || style().is_multiple_of(8) {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     *out += &format!("\\u{unit:04x}");
                 }
@@ -270,7 +270,7 @@ fn spell(value: &Value, style: &mut impl FnMut() -> u8, out: &mut String) {
         Value::Object(members) => {
             // Some in reverse, so that an id or a filter's member comes late.
             let mut members: Vec<_> = members.iter().collect();
-            if style() % 2 == 0 {
+            if style().is_multiple_of(2) {
                 members.reverse();
             }
             out.push('{');

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{
-    CUSTOMER, Call, Stage, percent,
+    Call, Stage, percent,
     show::{Paint, Tone},
 };
 use crate::{audit, cli::Failure, protect};
@@ -33,7 +33,7 @@ const HIDDEN_FROM_AGENT: [&str; 6] = ["/email", "/phone", "/birth_date", "/card/
 /// Makes every call and compares.
 pub(super) async fn all(stage: &Stage, paint: Paint) -> Result<(), Failure> {
     let mut claims = Claims { paint, failed: 0, made: 0 };
-    let truth = stage.call_crm(Call::get(CUSTOMER)).await?.json();
+    let truth = stage.call_crm(Call::get(&*stage.customer)).await?.json();
     claims.claim("the CRM holds a card number in clear", text(&truth, "/card/number").len() >= 13);
     views(stage, &truth, &mut claims).await?;
     writes(stage, &truth, &mut claims).await?;
@@ -44,7 +44,7 @@ pub(super) async fn all(stage: &Stage, paint: Paint) -> Result<(), Failure> {
 }
 
 async fn views(stage: &Stage, truth: &Value, claims: &mut Claims) -> Result<(), Failure> {
-    let agent = stage.call_as("agent-anna", Call::get(CUSTOMER)).await?;
+    let agent = stage.call_as("agent-anna", Call::get(&*stage.customer)).await?;
     let seen = agent.json();
     claims.claim("the agent gets the record", agent.status == 200 && text(&seen, "/id") == text(truth, "/id"));
     claims.claim("the agent sees the name", text(&seen, "/name") == text(truth, "/name"));
@@ -61,7 +61,7 @@ async fn views(stage: &Stage, truth: &Value, claims: &mut Claims) -> Result<(), 
     );
     claims.claim("the list does not show the e-mail", !found.text.contains(email));
 
-    let supervisor = stage.call_as("supervisor-sam", Call::get(CUSTOMER)).await?;
+    let supervisor = stage.call_as("supervisor-sam", Call::get(&*stage.customer)).await?;
     let seen = supervisor.json();
     for field in ["/email", "/phone", "/iban", "/birth_date"] {
         claims.claim(&format!("the supervisor sees {field}"), seen.pointer(field) == truth.pointer(field));
@@ -70,8 +70,9 @@ async fn views(stage: &Stage, truth: &Value, claims: &mut Claims) -> Result<(), 
         "the supervisor does not see the card without a purpose",
         !supervisor.text.contains(text(truth, "/card/number")),
     );
-    let why =
-        Call::get(CUSTOMER).header("fieldgate-purpose", "fraud_investigation").header("fieldgate-case", "CASE-4711");
+    let why = Call::get(&*stage.customer)
+        .header("fieldgate-purpose", "fraud_investigation")
+        .header("fieldgate-case", "CASE-4711");
     let fraud = stage.call_as("supervisor-sam", why).await?;
     claims.claim(
         "the supervisor sees the card in a fraud case",
@@ -79,7 +80,7 @@ async fn views(stage: &Stage, truth: &Value, claims: &mut Claims) -> Result<(), 
     );
     claims.claim("the answer names its record", fraud.headers.contains_key("fieldgate-audit-ref"));
 
-    let ai = stage.call_as("ai-aria", Call::get(CUSTOMER)).await?;
+    let ai = stage.call_as("ai-aria", Call::get(&*stage.customer)).await?;
     let seen = ai.json();
     for field in ["/name", "/email", "/phone", "/card/number", "/iban"] {
         let (held, shown) = (text(truth, field), text(&seen, field));
@@ -95,7 +96,7 @@ async fn views(stage: &Stage, truth: &Value, claims: &mut Claims) -> Result<(), 
     let create = Call::send(Method::POST, "/api/v1/customers", json!({"name": "x"}));
     claims.claim("the AI agent may not write", stage.call_as("ai-aria", create).await?.status == 403);
 
-    let stranger = stage.call_as("", Call::get(CUSTOMER)).await?;
+    let stranger = stage.call_as("", Call::get(&*stage.customer)).await?;
     claims.claim(
         "a stranger gets 401 and nothing else",
         stranger.status == 401 && !stranger.text.contains(text(truth, "/name")),
@@ -104,19 +105,19 @@ async fn views(stage: &Stage, truth: &Value, claims: &mut Claims) -> Result<(), 
 }
 
 async fn writes(stage: &Stage, truth: &Value, claims: &mut Claims) -> Result<(), Failure> {
-    let mut record = stage.call_as("agent-anna", Call::get(CUSTOMER)).await?.json();
+    let mut record = stage.call_as("agent-anna", Call::get(&*stage.customer)).await?.json();
     if let Some(object) = record.as_object_mut() {
         object.insert("tags".to_owned(), json!(["called-back"]));
     }
-    let put = stage.call_as("agent-anna", Call::send(Method::PUT, CUSTOMER, record.clone())).await?;
+    let put = stage.call_as("agent-anna", Call::send(Method::PUT, &*stage.customer, record.clone())).await?;
     let named =
         put.json().get("fields").and_then(Value::as_array).is_some_and(|fields| fields.contains(&json!("$.email")));
     claims.claim("a PUT of a masked record is refused and names the fields", put.status == 409 && named);
-    let patch = stage.call_as("agent-anna", Call::send(Method::PATCH, CUSTOMER, record)).await?;
-    let after = stage.call_crm(Call::get(CUSTOMER)).await?.json();
+    let patch = stage.call_as("agent-anna", Call::send(Method::PATCH, &*stage.customer, record)).await?;
+    let after = stage.call_crm(Call::get(&*stage.customer)).await?.json();
     claims.claim(
         "a PATCH of a masked record changes the tag",
-        patch.status == 200 && after["tags"] == json!(["called-back"]),
+        patch.status == 200 && after.get("tags") == Some(&json!(["called-back"])),
     );
     let same =
         ["/email", "/phone", "/card/number", "/iban"].iter().all(|field| after.pointer(field) == truth.pointer(field));
@@ -127,13 +128,13 @@ async fn writes(stage: &Stage, truth: &Value, claims: &mut Claims) -> Result<(),
 async fn errors(stage: &Stage, truth: &Value, claims: &mut Claims) -> Result<(), Failure> {
     let card = text(truth, "/card/number");
     let bad = json!({"name": "", "email": text(truth, "/email"), "notes": format!("card {card}")});
-    let refused = stage.call_as("supervisor-sam", Call::send(Method::PATCH, CUSTOMER, bad)).await?;
+    let refused = stage.call_as("supervisor-sam", Call::send(Method::PATCH, &*stage.customer, bad)).await?;
     claims.claim("an error of the CRM keeps its status", refused.status.is_client_error());
     claims.claim("and does not echo what was sent", !refused.text.contains(card));
     let unmapped = stage.call_as("supervisor-sam", Call::get("/api/v1/internal/dump")).await?;
     claims.claim(
         "what no route maps is refused",
-        unmapped.status == 404 && unmapped.json()["code"] == json!("unmapped_route"),
+        unmapped.status == 404 && text(&unmapped.json(), "/code") == "unmapped_route",
     );
     Ok(())
 }

@@ -47,9 +47,6 @@ const CUSTOMERS: usize = 300;
 /// The sample's seed: the demo shows the same people each time.
 const SEED: u64 = 20_261_124;
 
-/// The customer everybody asks for.
-const CUSTOMER: &str = "/api/v1/customers/C-1001";
-
 /// Fields of the table, as JSON pointers.
 const FIELDS: [&str; 9] = [
     "/name",
@@ -97,6 +94,8 @@ struct Stage {
     through: Caller,
     direct: Caller,
     token: String,
+    /// The path of the customer everybody asks for.
+    customer: String,
     curtain: watch::Sender<bool>,
     crm: std::thread::JoinHandle<()>,
 }
@@ -107,7 +106,7 @@ impl Stage {
         clear(dir)?;
         let (curtain, closing) = watch::channel(false);
         let token = crypto::hex(&crypto::random::<16>().map_err(|error| Failure::system(error, "try again"))?);
-        let (crm_address, crm_ca, crm) = sample_crm(dir, &token, closing)?;
+        let (crm_address, crm_ca, customer, crm) = sample_crm(dir, &token, closing)?;
         let listen = arguments.listen.unwrap_or_else(|| free_port(arguments.check, 8443));
         let credential = dir.join("sandbox/token");
         init::write_private(&credential, &token)?;
@@ -128,7 +127,7 @@ impl Stage {
         let made = init::write(&init)?;
         let env = dir.join("demo.env");
         init::write_private(&env, &init::environment(&init, &made))?;
-        let gateway = Gateway::start(Config::load(&made.config)?).map_err(serve::failure)?;
+        let gateway = Gateway::start(&Config::load(&made.config)?).map_err(serve::failure)?;
         Ok(Self {
             through: Caller::new(listen, client(&made.ca)?),
             direct: Caller::new(crm_address, client(&crm_ca)?),
@@ -137,6 +136,7 @@ impl Stage {
             gateway,
             made,
             token,
+            customer,
             curtain,
             crm,
         })
@@ -194,7 +194,7 @@ fn client(ca: &Path) -> Result<Arc<rustls::ClientConfig>, Failure> {
         .map_err(|problems| Failure::system(format!("{problems:?}"), "remove the demo's folder and start again"))
 }
 
-type SampleCrm = (SocketAddr, PathBuf, std::thread::JoinHandle<()>);
+type SampleCrm = (SocketAddr, PathBuf, String, std::thread::JoinHandle<()>);
 
 fn sample_crm(dir: &Path, token: &str, closing: watch::Receiver<bool>) -> Result<SampleCrm, Failure> {
     let folder = dir.join("sandbox");
@@ -220,6 +220,7 @@ fn sample_crm(dir: &Path, token: &str, closing: watch::Receiver<bool>) -> Result
     let crm = Crm::generate(SEED, CUSTOMERS)
         .with_token(token.to_owned())
         .with_public_origin(format!("https://localhost:{}", address.port()));
+    let customer = format!("/api/v1/customers/{}", model_customer(&crm));
     let runtime = runtime()?;
     let run = move || {
         runtime.block_on(async {
@@ -230,19 +231,37 @@ fn sample_crm(dir: &Path, token: &str, closing: watch::Receiver<bool>) -> Result
     };
     let thread =
         std::thread::Builder::new().name("sample-crm".to_owned()).spawn(run).map_err(|error| failed(&error))?;
-    Ok((address, folder.join("ca.pem"), thread))
+    Ok((address, folder.join("ca.pem"), customer, thread))
+}
+
+/// A customer with a value in every field, whose notes spell neither name nor expiry: detectors do not know those.
+fn model_customer(crm: &Crm) -> String {
+    let ids = crm.customer_ids();
+    let text =
+        |record: &Value, field: &str| record.pointer(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let whole = |id: &&String| {
+        crm.stored(id).is_some_and(|record| {
+            let name = text(&record, "/name");
+            FIELDS.iter().all(|field| record.pointer(field).is_some_and(|value| !value.is_null() && value != ""))
+                && !name.split(' ').any(|word| text(&record, "/notes").contains(word))
+                && !text(&record, "/notes").contains(&text(&record, "/card/expiry"))
+                && text(&record, "/notes").chars().any(|c| c.is_ascii_digit())
+        })
+    };
+    ids.iter().find(whole).or(ids.first()).cloned().unwrap_or_default()
 }
 
 /// The story the demo tells.
 async fn tell(stage: &Stage, paint: Paint) -> Result<(), Failure> {
-    let truth = stage.call_crm(Call::get(CUSTOMER)).await?.json();
+    let customer = stage.customer.as_str();
+    let truth = stage.call_crm(Call::get(customer)).await?.json();
     println!("Fieldgate stands at {} in front of a sample CRM with {CUSTOMERS} customers.", stage.url);
     println!("Everything it made is in {}; `demo.env` there holds URL, keys and paths.", stage.dir.display());
 
-    paint.title(&format!("One call, GET {CUSTOMER}, four callers"));
+    paint.title(&format!("One call, GET {customer}, four callers"));
     let mut seen = Vec::new();
     for principal in ["agent-anna", "supervisor-sam", "ai-aria"] {
-        seen.push(stage.call_as(principal, Call::get(CUSTOMER)).await?.json());
+        seen.push(stage.call_as(principal, Call::get(customer)).await?.json());
     }
     paint.table(&["agent", "supervisor", "AI agent (for the agent)"], &truth, &seen, &FIELDS);
     println!("  {}", paint.paint(Tone::Dim, "green: what the CRM holds · yellow: a stand-in"));
@@ -250,7 +269,7 @@ async fn tell(stage: &Stage, paint: Paint) -> Result<(), Failure> {
         let notes = answer.get("notes").and_then(Value::as_str).unwrap_or_default();
         println!("  {} {notes}", paint.paint(Tone::Strong, &format!("notes, {who}:")));
     }
-    let stranger = stage.call_as("", Call::get(CUSTOMER)).await?;
+    let stranger = stage.call_as("", Call::get(customer)).await?;
     println!("  {} {} {}", paint.paint(Tone::Strong, "stranger:"), stranger.status, stranger.text.trim());
 
     paint.title("The agent still finds her customer, and a mask written back destroys nothing");
@@ -262,14 +281,14 @@ async fn tell(stage: &Stage, paint: Paint) -> Result<(), Failure> {
     if let Some(object) = record.as_object_mut() {
         object.insert("tags".to_owned(), json!(["vip", "called-back"]));
     }
-    let put = stage.call_as("agent-anna", Call::send(Method::PUT, CUSTOMER, record.clone())).await?;
+    let put = stage.call_as("agent-anna", Call::send(Method::PUT, customer, record.clone())).await?;
     println!(
         "  PUT  the masked record -> {} {}",
         put.status.as_u16(),
         put.json().get("fields").unwrap_or(&Value::Null)
     );
-    let patch = stage.call_as("agent-anna", Call::send(Method::PATCH, CUSTOMER, record)).await?;
-    let after = stage.call_crm(Call::get(CUSTOMER)).await?.json();
+    let patch = stage.call_as("agent-anna", Call::send(Method::PATCH, customer, record)).await?;
+    let after = stage.call_crm(Call::get(customer)).await?.json();
     println!(
         "  PATCH the same        -> {}; in the CRM tags are {}, the e-mail is {}",
         patch.status.as_u16(),
@@ -279,7 +298,7 @@ async fn tell(stage: &Stage, paint: Paint) -> Result<(), Failure> {
 
     paint.title("The supervisor says why, and sees the card");
     let fraud =
-        Call::get(CUSTOMER).header("fieldgate-purpose", "fraud_investigation").header("fieldgate-case", "CASE-4711");
+        Call::get(customer).header("fieldgate-purpose", "fraud_investigation").header("fieldgate-case", "CASE-4711");
     let fraud = stage.call_as("supervisor-sam", fraud).await?;
     println!("  card.number -> {}", fraud.json().pointer("/card/number").unwrap_or(&Value::Null));
     let reference = fraud.headers.get("fieldgate-audit-ref").and_then(|value| value.to_str().ok()).unwrap_or("none");
@@ -293,12 +312,13 @@ async fn tell(stage: &Stage, paint: Paint) -> Result<(), Failure> {
 }
 
 fn curl_lines(stage: &Stage) {
+    let customer = &stage.customer;
     let env = stage.dir.join("demo.env");
     println!("  source {}", env.display());
     for (who, variable) in [("agent", "FG_AGENT_KEY"), ("supervisor", "FG_SUPERVISOR_KEY"), ("AI agent", "FG_AI_KEY")] {
-        println!("  curl -s --cacert $FG_CA -H \"Fieldgate-Key: ${variable}\" $FG_URL{CUSTOMER}   # {who}");
+        println!("  curl -s --cacert $FG_CA -H \"Fieldgate-Key: ${variable}\" $FG_URL{customer}   # {who}");
     }
-    println!("  curl -s --cacert $FG_CA $FG_URL{CUSTOMER}   # stranger");
+    println!("  curl -s --cacert $FG_CA $FG_URL{customer}   # stranger");
     println!("  curl -s $FG_ADMIN_URL/metrics");
     println!("  fieldgate audit verify --dir $FG_AUDIT_DIR --key $FG_AUDIT_KEY");
 }
