@@ -1,7 +1,7 @@
 //! The access log: events in, receipts out. An append-only file whose records are durable before anything they name is
 //! shown, and whose RFC 6962 tree heads are signed, so that a change is found without trusting who holds the file.
 //!
-//! [`Log`] writes, [`verify`] checks a folder against a public key, [`query`] and [`show`] read. No record holds a value, a
+//! [`Log`] writes, [`verify()`] checks a folder against a public key, [`query()`] and [`show()`] read. No record holds a value, a
 //! raw path or a token.
 
 mod checkpoint;

@@ -40,7 +40,7 @@ pub enum Verdict {
     },
 }
 
-/// The result of [`verify`](super::verify).
+/// The result of [`verify()`](super::verify()).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// The log's name, from the verification key.

@@ -30,7 +30,7 @@ pub struct Shown {
 }
 
 /// Record `index` of the log in `dir`. The proof is against the tree as it is; whether that tree is the signed one is what
-/// [`verify`](super::verify) tells.
+/// [`verify()`](super::verify()) tells.
 ///
 /// # Errors
 /// When there is no such record, a file cannot be read, or the lines do not add up.

@@ -20,7 +20,7 @@ use crate::{
 };
 use locate::Locator;
 
-/// A configuration whose every section was read; paths in it are relative to [`Config::base`].
+/// A configuration whose every section was read; paths in it are relative to the folder of the file.
 #[derive(Debug)]
 pub struct Config {
     file: String,
