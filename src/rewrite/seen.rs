@@ -56,8 +56,8 @@ impl Seen {
 
     /// A record ends: what has no subject by now has none of its own.
     pub(super) fn close(&mut self) {
-        if let Some(record) = self.records.pop() {
-            self.settle(&record);
+        if let Some(mut record) = self.records.pop() {
+            self.settle(&mut record);
         }
     }
 
@@ -112,7 +112,7 @@ impl Seen {
     }
 
     /// Attributes what is fresh in `record`.
-    fn settle(&mut self, record: &Record) {
+    fn settle(&mut self, record: &mut Record) {
         if record.subjects.is_empty() {
             self.attribute(self.fallback.clone(), &record.fresh);
         }
