@@ -89,6 +89,11 @@ impl Ending {
         &self.shared
     }
 
+    /// When the request was there.
+    pub(super) fn started(&self) -> tokio::time::Instant {
+        self.started.into()
+    }
+
     pub(super) fn elapsed(&self) -> std::time::Duration {
         self.started.elapsed()
     }

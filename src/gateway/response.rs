@@ -8,7 +8,7 @@ use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
 
 use super::{
-    body::{Body, Clearance, Held, nothing_shown},
+    body::{Body, Clearance, Held, Reach, nothing_shown},
     coding::Decoder,
     ending::Ending,
     exchange::{AUDIT_REF, Exchange, Stage},
@@ -44,11 +44,11 @@ pub(super) enum AnswerBody {
 }
 
 impl AnswerBody {
-    pub(super) fn into_body(self, ending: Ending, patience: std::time::Duration) -> Body {
+    pub(super) fn into_body(self, ending: Ending, reach: Reach) -> Body {
         match self {
             Self::Full(bytes) => Body::full(bytes, ending),
-            Self::Parts(parts) => Body::parts(*parts, ending),
-            Self::Relay(body) => Body::relay(body, ending, patience),
+            Self::Parts(parts) => Body::parts(*parts, ending, reach.until),
+            Self::Relay(body) => Body::relay(body, ending, reach),
         }
     }
 }
@@ -67,6 +67,8 @@ pub(super) async fn view(
     upstream::headers::prepare_response(&mut head.headers, site.inbound.pass_cookies);
     head.version = http::Version::HTTP_11;
     head.extensions.clear();
+    // No trailer is passed on, so none is announced.
+    head.headers.remove(header::TRAILER);
     links(site, &mut head.headers)?;
     let success = head.status.is_success();
     if success && route.response_format == BodyFormat::Opaque {
@@ -299,7 +301,9 @@ fn stopped(error: &PartError) -> Box<Refusal> {
     tracing::warn!(error = %error, code = error.code(), "response not shown");
     Box::new(match error {
         PartError::Audit(_) => Refusal::audit_unavailable(),
-        PartError::Stalled => Refusal::new(error.code(), StatusCode::GATEWAY_TIMEOUT, error.to_string()),
+        PartError::Stalled | PartError::Late => {
+            Refusal::new(error.code(), StatusCode::GATEWAY_TIMEOUT, error.to_string())
+        }
         _ => Refusal::blocked(error.code(), format!("the CRM's answer cannot be shown: {error}")),
     })
 }
