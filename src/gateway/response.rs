@@ -226,7 +226,7 @@ impl Job<'_, '_> {
     async fn text(mut self, view: Arc<rewrite::Plan>) -> Stage<Answer> {
         let media =
             self.head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let plain = media.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/plain"));
+        let plain = is_plain(media);
         let text = if plain { self.read_text().await? } else { None };
         self.head.headers.remove(header::CONTENT_ENCODING);
         self.head.headers.remove(header::CONTENT_LENGTH);
@@ -279,7 +279,9 @@ impl Job<'_, '_> {
             text.extend_from_slice(decoded);
             Ok::<(), PartError>(())
         });
-        Ok(if finished.is_ok() { String::from_utf8(text).ok() } else { None })
+        // UTF-16 that does not say so is valid UTF-8 full of NUL, and no detector would see an address in it.
+        let readable = finished.is_ok() && !text.contains(&0);
+        Ok(if readable { String::from_utf8(text).ok() } else { None })
     }
 
     /// The CRM's status with our words: HTML error pages and the like echo what they were sent.
@@ -295,6 +297,20 @@ impl Job<'_, '_> {
         }
         Answer { head, body: AnswerBody::Full(bytes), why: Some("upstream_error_withheld") }
     }
+}
+
+/// `text/plain` in a charset that the detectors read: UTF-8 or its part ASCII (the default, RFC 6657 §4).
+fn is_plain(media: &str) -> bool {
+    let mut parts = media.split(';');
+    let kind = parts.next().unwrap_or_default().trim();
+    let readable = parts.all(|parameter| match parameter.trim().split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            let charset = value.trim().trim_matches('"');
+            ["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known))
+        }
+        _ => true,
+    });
+    readable && kind.eq_ignore_ascii_case("text/plain")
 }
 
 fn stopped(error: &PartError) -> Box<Refusal> {
