@@ -221,3 +221,42 @@ fn an_unread_body_past_the_limit_went_on() {
         );
     }
 }
+
+#[test]
+fn an_error_text_in_utf_16_passed_the_detectors() {
+    let world = Setup::new().start();
+    let utf16: Vec<u8> = "no user jane.doe@example.org".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for media in ["text/plain", "text/plain; charset=utf-16le", "text/plain; charset=utf-7"] {
+        let text = if media.ends_with('7') { b"no user jane.doe+AEA-example.org".to_vec() } else { utf16.clone() };
+        replace_crm(&world, answer(&format!("HTTP/1.1 404 Not Found\r\nContent-Type: {media}"), &text));
+        let got = world.agent().get(CUSTOMER);
+        assert_eq!((got.status.as_u16(), got.code().as_str()), (404, "upstream_error_withheld"), "{media}");
+    }
+    let plain = answer("HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=UTF-8", b"no such page");
+    replace_crm(&world, plain);
+    assert_eq!(world.agent().get(CUSTOMER).text(), "no such page");
+}
+
+#[test]
+fn a_stop_before_the_control_thread_looked_hung_for_ever() {
+    let mut world = Setup::new().start();
+    for _ in 0..10 {
+        world.stop();
+        world.start();
+    }
+    world.stop();
+    world.verify();
+}
+
+#[test]
+fn numbers_out_of_range_were_taken() {
+    let world = Setup::new().start();
+    let path = &world.made.config;
+    let text = std::fs::read_to_string(path).unwrap().replace("dir = \"audit\"", "dir = \"audit\"\nqueue_records = 1");
+    std::fs::write(path, format!("{text}\n[limits]\nwindow_bytes = 0\n[timeouts]\ntotal = 0\n")).unwrap();
+    let mistakes = world.gateway().reload().unwrap_err();
+    let shown = mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    for key in ["`window_bytes` is 0", "`total` is 0", "`queue_records` is 1"] {
+        assert!(shown.contains(key) && shown.contains("fieldgate.toml:"), "{key}: {shown}");
+    }
+}
