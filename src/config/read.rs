@@ -42,10 +42,13 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     let timeouts: Option<TimeoutSettings> = sections.or_default("timeouts");
     let admin: Option<AdminSettings> = sections.or_default("admin");
     let log = sections.or_default("log");
-    sections.report(audit.as_ref().map(audit::Settings::problems));
-    sections.report(limits.as_ref().map(LimitSettings::problems));
-    sections.report(timeouts.as_ref().map(TimeoutSettings::problems));
-    sections.report(admin.as_ref().map(AdminSettings::problems));
+    let ranges = [
+        audit.as_ref().map(audit::Settings::problems),
+        limits.as_ref().map(LimitSettings::problems),
+        timeouts.as_ref().map(TimeoutSettings::problems),
+        admin.as_ref().map(AdminSettings::problems),
+    ];
+    ranges.iter().flatten().for_each(|problems| sections.report(problems));
     let classes = sections.classes(&classes);
     sections.cross_check(&listeners, &upstreams);
     sections.unknown();
@@ -177,11 +180,11 @@ impl<'a> Sections<'a> {
             let problem = Problem::new("", "there is no `[[listener]]`, so nobody could connect", HELP);
             self.mistakes.push(self.locator.whole(&problem));
         }
-        self.report(Some(problems));
+        self.report(&problems);
     }
 
-    fn report(&mut self, problems: Option<Vec<Problem>>) {
-        let found: Vec<_> = problems.iter().flatten().map(|problem| self.locator.diagnose(problem)).collect();
+    fn report(&mut self, problems: &[Problem]) {
+        let found: Vec<_> = problems.iter().map(|problem| self.locator.diagnose(problem)).collect();
         self.mistakes.extend(found);
     }
 
