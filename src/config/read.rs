@@ -8,8 +8,11 @@ use toml::{
     de::{DeTable, DeValue, ValueDeserializer},
 };
 
-use super::{ClassSettings, Config, ListenerSettings, class, locate::Locator};
+use super::{
+    AdminSettings, ClassSettings, Config, LimitSettings, ListenerSettings, TimeoutSettings, class, locate::Locator,
+};
 use crate::{
+    audit,
     model::{ClassTable, Diagnostic, Problem},
     upstream,
 };
@@ -34,9 +37,18 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     let principals = sections.list("principal");
     let policy = sections.required("policy");
     let classes: Vec<ClassSettings> = sections.list("class");
-    let audit = sections.required("audit");
-    let (limits, timeouts) = (sections.or_default("limits"), sections.or_default("timeouts"));
-    let (admin, log) = (sections.or_default("admin"), sections.or_default("log"));
+    let audit: Option<audit::Settings> = sections.required("audit");
+    let limits: Option<LimitSettings> = sections.or_default("limits");
+    let timeouts: Option<TimeoutSettings> = sections.or_default("timeouts");
+    let admin: Option<AdminSettings> = sections.or_default("admin");
+    let log = sections.or_default("log");
+    let ranges = [
+        audit.as_ref().map(audit::Settings::problems),
+        limits.as_ref().map(LimitSettings::problems),
+        timeouts.as_ref().map(TimeoutSettings::problems),
+        admin.as_ref().map(AdminSettings::problems),
+    ];
+    ranges.iter().flatten().for_each(|problems| sections.report(problems));
     let classes = sections.classes(&classes);
     sections.cross_check(&listeners, &upstreams);
     sections.unknown();
@@ -164,6 +176,14 @@ impl<'a> Sections<'a> {
                 wrong(format!("upstream.{index}.name"), what, "give each its own name");
             }
         }
+        if listeners.is_empty() && self.mistakes.is_empty() {
+            let problem = Problem::new("", "there is no `[[listener]]`, so nobody could connect", HELP);
+            self.mistakes.push(self.locator.whole(&problem));
+        }
+        self.report(&problems);
+    }
+
+    fn report(&mut self, problems: &[Problem]) {
         let found: Vec<_> = problems.iter().map(|problem| self.locator.diagnose(problem)).collect();
         self.mistakes.extend(found);
     }

@@ -4,12 +4,12 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-use crate::{listener, tls};
+use crate::{listener, model::Problem, tls};
 
 /// A number of bytes.
 pub type Bytes = usize;
 
-/// A time in seconds, at least one.
+/// A time in seconds: 1 to 604800.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Seconds(pub u32);
@@ -109,6 +109,40 @@ impl Default for LimitSettings {
     }
 }
 
+impl LimitSettings {
+    /// The values that are out of range.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let wide = |bytes: usize| bytes as u64;
+        outside(
+            "limits",
+            &[
+                ("exchanges", wide(self.exchanges), 1, 1 << 20),
+                ("guarded_body_bytes", wide(self.guarded_body_bytes), 1_024, 1 << 30),
+                ("request_body_bytes", self.request_body_bytes, 1, 1 << 50),
+                ("response_body_bytes", self.response_body_bytes, 1_024, 1 << 50),
+                ("expansion", self.expansion, 1, 100_000),
+                ("window_bytes", wide(self.window_bytes), 4_096, 1 << 30),
+                ("error_text_bytes", wide(self.error_text_bytes), 0, 16 << 20),
+                ("json_depth", wide(self.json_depth), 8, 1_024),
+                ("value_bytes", wide(self.value_bytes), 1_024, 1 << 30),
+            ],
+        )
+    }
+}
+
+fn outside(section: &str, ranges: &[(&str, u64, u64, u64)]) -> Vec<Problem> {
+    let outside = ranges.iter().filter(|(_, value, low, high)| !(low..=high).contains(&value));
+    let problem = |(key, value, low, high): &(&str, u64, u64, u64)| {
+        let what = format!("`{key}` is {value}, which is out of range");
+        Problem::new(format!("{section}.{key}"), what, format!("choose a number from {low} to {high}"))
+    };
+    outside.map(problem).collect()
+}
+
+/// A week: a time past it is a slip of the keyboard.
+const MAX_SECONDS: u64 = 604_800;
+
 /// `[timeouts]`, in seconds.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -121,6 +155,31 @@ pub struct TimeoutSettings {
     pub audit: Seconds,
     /// What is under way at SIGTERM.
     pub drain: Seconds,
+}
+
+impl TimeoutSettings {
+    /// The values that are out of range.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let times = [("body", self.body), ("total", self.total), ("audit", self.audit), ("drain", self.drain)];
+        outside("timeouts", &times.map(|(key, seconds)| (key, u64::from(seconds.0), 1, MAX_SECONDS)))
+    }
+}
+
+impl AdminSettings {
+    /// Health and metrics carry no authentication, so they stay on this machine.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        if self.address.ip().to_canonical().is_loopback() {
+            return Vec::new();
+        }
+        let what = format!("{} is not a loopback address", self.address.ip());
+        vec![Problem::new(
+            "admin.address",
+            what,
+            "listen on `127.0.0.1` or `[::1]`: nobody is asked who they are there",
+        )]
+    }
 }
 
 impl Default for TimeoutSettings {
@@ -155,7 +214,7 @@ pub enum LogFormat {
 }
 
 /// `[log]`: diagnostics on standard error (not the access log).
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogSettings {
     /// Text or JSON.
@@ -167,5 +226,39 @@ pub struct LogSettings {
 impl Default for LogSettings {
     fn default() -> Self {
         Self { format: LogFormat::Text, level: "info".to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_in_range() {
+        assert!(LimitSettings::default().problems().is_empty());
+        assert!(TimeoutSettings::default().problems().is_empty());
+        assert!(AdminSettings::default().problems().is_empty());
+    }
+
+    #[test]
+    fn each_bound_holds_at_its_limit_and_not_one_past_it() {
+        let window = |window_bytes| LimitSettings { window_bytes, ..LimitSettings::default() }.problems();
+        assert!(window(4_096).is_empty() && window(1 << 30).is_empty());
+        assert_eq!(window(4_095)[0].path, "limits.window_bytes");
+        assert_eq!(window((1 << 30) + 1).len(), 1);
+        let total = |seconds| TimeoutSettings { total: Seconds(seconds), ..TimeoutSettings::default() }.problems();
+        assert!(total(1).is_empty() && total(604_800).is_empty());
+        assert!(total(0)[0].path == "timeouts.total" && total(604_801).len() == 1);
+    }
+
+    #[test]
+    fn the_admin_listener_stays_on_this_machine() {
+        let admin = |address: &str| AdminSettings { address: address.parse().unwrap() }.problems();
+        assert!(
+            admin("127.0.0.2:1").is_empty() && admin("[::1]:1").is_empty() && admin("[::ffff:127.0.0.1]:1").is_empty()
+        );
+        for address in ["0.0.0.0:9464", "[::]:9464", "192.0.2.1:9464"] {
+            assert_eq!(admin(address)[0].path, "admin.address", "{address}");
+        }
     }
 }

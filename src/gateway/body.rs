@@ -9,11 +9,11 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::{
     ending::Ending,
-    parts::{Parts, Streaming},
+    parts::{PartError, Parts, Streaming},
 };
 use crate::{audit::Receipt, listener::BodyError, model::Sighting, upstream};
 
@@ -67,10 +67,24 @@ enum State {
     Done,
 }
 
+/// What bounds a body on its way to the caller.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    /// The longest pause of the CRM.
+    pub(super) patience: Duration,
+    /// The end of the exchange: a body that dribbles forever is cut.
+    pub(super) until: Instant,
+    /// Bytes.
+    pub(super) bytes: u64,
+}
+
+/// Handed to the connection at once: a slow caller then asks again before its connection counts as stalled.
+pub(super) const MAX_FRAME_BYTES: usize = 64 * 1024;
+
 struct Relay {
     body: upstream::Body,
     ending: Ending,
-    patience: Duration,
+    reach: Reach,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
@@ -80,13 +94,13 @@ impl Body {
         Self(State::Full { bytes, ending })
     }
 
-    pub(super) fn parts(parts: Parts, ending: Ending) -> Self {
-        Self(State::Parts(Box::pin(Box::new(Streaming { parts, ending }).next())))
+    pub(super) fn parts(parts: Parts, ending: Ending, until: Instant) -> Self {
+        Self(State::Parts(Box::pin(Box::new(Streaming { parts, ending, until }).next())))
     }
 
-    pub(super) fn relay(body: upstream::Body, mut ending: Ending, patience: Duration) -> Self {
+    pub(super) fn relay(body: upstream::Body, mut ending: Ending, reach: Reach) -> Self {
         ending.released = body.is_end_stream();
-        Self(State::Relay(Box::new(Relay { body, ending, patience, waiting: None })))
+        Self(State::Relay(Box::new(Relay { body, ending, reach, waiting: None })))
     }
 }
 
@@ -100,13 +114,13 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.0 {
             State::Full { bytes, ending } => {
-                let bytes = std::mem::take(bytes);
                 if bytes.is_empty() {
                     return Poll::Ready(None);
                 }
-                ending.bytes = bytes.len() as u64;
-                ending.released = true;
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
+                let frame = bytes.split_to(bytes.len().min(MAX_FRAME_BYTES));
+                ending.bytes += frame.len() as u64;
+                ending.released = bytes.is_empty();
+                Poll::Ready(Some(Ok(Frame::data(frame))))
             }
             State::Parts(next) => {
                 let (streaming, part) = ready!(next.as_mut().poll(context));
@@ -151,30 +165,36 @@ impl HttpBody for Body {
 
 impl Relay {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match Pin::new(&mut self.body).poll_frame(context) {
-            Poll::Ready(Some(Ok(frame))) => {
-                self.waiting = None;
-                if let Some(data) = frame.data_ref() {
+        let fault = loop {
+            if Instant::now() >= self.reach.until {
+                break PartError::Late;
+            }
+            match Pin::new(&mut self.body).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.waiting = None;
+                    // Trailers end here: no field of them was looked at.
+                    let Ok(data) = frame.into_data() else { continue };
+                    if self.ending.bytes + data.len() as u64 > self.reach.bytes {
+                        break PartError::TooLarge;
+                    }
                     self.ending.bytes += data.len() as u64;
+                    self.ending.released = self.body.is_end_stream();
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
-                self.ending.released = self.body.is_end_stream();
-                Poll::Ready(Some(Ok(frame)))
+                Poll::Ready(Some(Err(error))) => break PartError::of_body(&error),
+                Poll::Ready(None) => {
+                    self.ending.released = true;
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => {
+                    let until = (Instant::now() + self.reach.patience).min(self.reach.until);
+                    let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+                    ready!(waiting.as_mut().poll(context));
+                    break if Instant::now() >= self.reach.until { PartError::Late } else { PartError::Stalled };
+                }
             }
-            Poll::Ready(Some(Err(_))) => {
-                self.ending.why = Some("upstream_truncated");
-                Poll::Ready(Some(Err("the CRM's body stopped half-way".into())))
-            }
-            Poll::Ready(None) => {
-                self.ending.released = true;
-                Poll::Ready(None)
-            }
-            Poll::Pending => {
-                let patience = self.patience;
-                let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-                ready!(waiting.as_mut().poll(context));
-                self.ending.why = Some("upstream_timeout");
-                Poll::Ready(Some(Err("the CRM's body stalled".into())))
-            }
-        }
+        };
+        self.ending.why = Some(fault.code());
+        Poll::Ready(Some(Err(fault.to_string().into())))
     }
 }

@@ -135,6 +135,11 @@ impl Watched {
         self.0.extend(other.0.iter().cloned());
     }
 
+    /// Whether `path` is among them.
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        self.0.contains(path)
+    }
+
     /// Every path.
     pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         self.0.iter()

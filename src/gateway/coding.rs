@@ -12,13 +12,13 @@ pub(super) struct Decoder {
 
 enum Kind {
     Identity,
-    Gzip(Box<flate2::write::MultiGzDecoder<Vec<u8>>>),
+    Gzip(Box<flate2::write::MultiGzDecoder<Sink>>),
     /// RFC 9110 §8.4.1.2 means zlib; some servers send raw DEFLATE. The first byte tells.
     DeflateUnknown,
-    Zlib(Box<flate2::write::ZlibDecoder<Vec<u8>>>),
-    Deflate(Box<flate2::write::DeflateDecoder<Vec<u8>>>),
-    Brotli(Box<brotli::DecompressorWriter<Vec<u8>>>),
-    Zstd(Box<zstd::stream::write::Decoder<'static, Vec<u8>>>),
+    Zlib(Box<flate2::write::ZlibDecoder<Sink>>),
+    Deflate(Box<flate2::write::DeflateDecoder<Sink>>),
+    Brotli(Box<brotli::DecompressorWriter<Sink>>),
+    Zstd(Box<zstd::stream::write::Decoder<'static, Sink>>),
 }
 
 /// Why a body could not be decoded.
@@ -33,6 +33,31 @@ pub(super) enum CodingError {
     /// Past the bound.
     #[error("the body grew past the limit of {0} times its coded size")]
     Expansion(u64),
+}
+
+/// Where a decoder writes: it takes what the bound leaves and fails past it. A few bytes of brotli or zstd can stand for
+/// megabytes, so a check of what came out would come too late.
+#[derive(Debug, Default)]
+struct Sink {
+    out: Vec<u8>,
+    room: u64,
+    is_full: bool,
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(room) = self.room.checked_sub(bytes.len() as u64) else {
+            self.is_full = true;
+            return Err(io::ErrorKind::WriteZero.into());
+        };
+        self.room = room;
+        self.out.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Bytes fed at once: the largest DEFLATE ratio (1032:1) then makes at most about 2 MiB at a time.
@@ -84,19 +109,13 @@ impl Decoder {
         }
         for slice in chunk.chunks(SLICE_BYTES) {
             self.received += slice.len() as u64;
-            let mut out = self.feed(slice).map_err(|_| CodingError::Damaged(self.received))?;
-            self.produced += out.len() as u64;
-            if self.produced > FREE_BYTES && self.produced / self.expansion.max(1) > self.received {
-                return Err(CodingError::Expansion(self.expansion).into());
-            }
-            sink(&out)?;
-            out.clear();
-            self.give_back(out);
+            self.feed(slice)?;
+            self.hand_out(&mut sink)?;
         }
         Ok(())
     }
 
-    /// Checks that the coded stream is complete; nothing more comes out of it.
+    /// Checks that the coded stream is complete; hands out what was still inside.
     ///
     /// # Errors
     /// When it stops half-way.
@@ -104,83 +123,91 @@ impl Decoder {
         mut self,
         mut sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let received = self.received;
-        let damaged = |_| CodingError::Damaged(received);
-        let rest = match &mut self.kind {
+        let finished = match &mut self.kind {
             Kind::Identity | Kind::DeflateUnknown => return Ok(()),
-            Kind::Gzip(decoder) => {
-                decoder.try_finish().map_err(damaged)?;
-                std::mem::take(decoder.get_mut())
-            }
-            Kind::Zlib(decoder) => {
-                decoder.try_finish().map_err(damaged)?;
-                std::mem::take(decoder.get_mut())
-            }
-            Kind::Deflate(decoder) => {
-                decoder.try_finish().map_err(damaged)?;
-                std::mem::take(decoder.get_mut())
-            }
-            Kind::Brotli(decoder) => {
-                decoder.close().map_err(damaged)?;
-                std::mem::take(decoder.get_mut())
-            }
-            Kind::Zstd(decoder) => {
-                decoder.flush().map_err(damaged)?;
-                std::mem::take(decoder.get_mut())
-            }
+            Kind::Gzip(decoder) => decoder.try_finish(),
+            Kind::Zlib(decoder) => decoder.try_finish(),
+            Kind::Deflate(decoder) => decoder.try_finish(),
+            Kind::Brotli(decoder) => decoder.close(),
+            Kind::Zstd(decoder) => decoder.flush(),
         };
-        if rest.is_empty() { Ok(()) } else { sink(&rest) }
+        finished.map_err(|_| self.fault())?;
+        self.hand_out(&mut sink)
     }
 
-    fn feed(&mut self, slice: &[u8]) -> io::Result<Vec<u8>> {
+    fn feed(&mut self, slice: &[u8]) -> Result<(), CodingError> {
         if let (Kind::DeflateUnknown, Some(first)) = (&self.kind, slice.first()) {
             // RFC 1950 §2.2: the low four bits of the first byte are 8 for zlib; a raw block never starts so in practice.
             self.kind = if first & 0x0f == 8 {
-                Kind::Zlib(Box::new(flate2::write::ZlibDecoder::new(Vec::new())))
+                Kind::Zlib(Box::new(flate2::write::ZlibDecoder::new(Sink::default())))
             } else {
-                Kind::Deflate(Box::new(flate2::write::DeflateDecoder::new(Vec::new())))
+                Kind::Deflate(Box::new(flate2::write::DeflateDecoder::new(Sink::default())))
             };
         }
-        match &mut self.kind {
-            Kind::Identity | Kind::DeflateUnknown => Ok(Vec::new()),
-            Kind::Gzip(decoder) => drain(slice, &mut **decoder, |decoder| decoder.get_mut()),
-            Kind::Zlib(decoder) => drain(slice, &mut **decoder, |decoder| decoder.get_mut()),
-            Kind::Deflate(decoder) => drain(slice, &mut **decoder, |decoder| decoder.get_mut()),
-            Kind::Brotli(decoder) => drain(slice, &mut **decoder, |decoder| decoder.get_mut()),
-            Kind::Zstd(decoder) => drain(slice, &mut **decoder, |decoder| decoder.get_mut()),
+        let allowed = self.received.saturating_mul(self.expansion.max(1)).max(FREE_BYTES);
+        let room = allowed.saturating_sub(self.produced);
+        if let Some(sink) = self.sink() {
+            sink.room = room;
+        }
+        let fed = match &mut self.kind {
+            Kind::Identity | Kind::DeflateUnknown => Ok(()),
+            Kind::Gzip(decoder) => write(slice, decoder),
+            Kind::Zlib(decoder) => write(slice, decoder),
+            Kind::Deflate(decoder) => write(slice, decoder),
+            Kind::Brotli(decoder) => write(slice, decoder),
+            Kind::Zstd(decoder) => write(slice, decoder),
+        };
+        fed.map_err(|_| self.fault())
+    }
+
+    /// Hands out what was decoded and keeps the allocation.
+    fn hand_out<E>(&mut self, sink: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        let Some(decoded) = self.sink() else { return Ok(()) };
+        let mut out = std::mem::take(&mut decoded.out);
+        self.produced += out.len() as u64;
+        if !out.is_empty() {
+            sink(&out)?;
+            out.clear();
+        }
+        if let Some(decoded) = self.sink() {
+            decoded.out = out;
+        }
+        Ok(())
+    }
+
+    fn fault(&mut self) -> CodingError {
+        let (received, expansion) = (self.received, self.expansion);
+        match self.sink() {
+            Some(sink) if sink.is_full => CodingError::Expansion(expansion),
+            _ => CodingError::Damaged(received),
         }
     }
 
-    /// Keeps the allocation for the next slice.
-    fn give_back(&mut self, buffer: Vec<u8>) {
-        let slot = match &mut self.kind {
-            Kind::Identity | Kind::DeflateUnknown => return,
+    fn sink(&mut self) -> Option<&mut Sink> {
+        Some(match &mut self.kind {
+            Kind::Identity | Kind::DeflateUnknown => return None,
             Kind::Gzip(decoder) => decoder.get_mut(),
             Kind::Zlib(decoder) => decoder.get_mut(),
             Kind::Deflate(decoder) => decoder.get_mut(),
             Kind::Brotli(decoder) => decoder.get_mut(),
             Kind::Zstd(decoder) => decoder.get_mut(),
-        };
-        if slot.is_empty() {
-            *slot = buffer;
-        }
+        })
     }
 }
 
-fn drain<W: Write>(slice: &[u8], decoder: &mut W, sink: impl Fn(&mut W) -> &mut Vec<u8>) -> io::Result<Vec<u8>> {
+fn write(slice: &[u8], decoder: &mut impl Write) -> io::Result<()> {
     decoder.write_all(slice)?;
-    decoder.flush()?;
-    Ok(std::mem::take(sink(decoder)))
+    decoder.flush()
 }
 
 impl Kind {
     fn named(coding: &[u8]) -> Option<Self> {
         Some(match coding.to_ascii_lowercase().as_slice() {
-            b"gzip" | b"x-gzip" => Self::Gzip(Box::new(flate2::write::MultiGzDecoder::new(Vec::new()))),
+            b"gzip" | b"x-gzip" => Self::Gzip(Box::new(flate2::write::MultiGzDecoder::new(Sink::default()))),
             b"deflate" => Self::DeflateUnknown,
-            b"br" => Self::Brotli(Box::new(brotli::DecompressorWriter::new(Vec::new(), 16 * 1024))),
+            b"br" => Self::Brotli(Box::new(brotli::DecompressorWriter::new(Sink::default(), 16 * 1024))),
             b"zstd" => {
-                let mut decoder = zstd::stream::write::Decoder::new(Vec::new()).ok()?;
+                let mut decoder = zstd::stream::write::Decoder::new(Sink::default()).ok()?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG).ok()?;
                 Self::Zstd(Box::new(decoder))
             }
@@ -259,6 +286,23 @@ mod tests {
             let body = coded(coding, b"{\"a\":1}");
             let broken: Vec<u8> = body.iter().map(|byte| byte ^ 0x55).collect();
             assert!(decode(coding, &broken, 16, 200).is_err(), "{coding}");
+        }
+    }
+
+    #[test]
+    fn a_few_bytes_of_a_dense_coding_never_become_megabytes_before_they_are_counted() {
+        for coding in ["br", "zstd"] {
+            let bomb = coded(coding, &vec![b' '; 64 * 1024 * 1024]);
+            assert!(bomb.len() < 64 * 1024 * 1024 / 1032, "{coding} is denser than DEFLATE can be");
+            let mut decoder = Decoder::new(std::iter::once(coding.as_bytes()), 200).unwrap();
+            let mut decoded = 0;
+            let pushed = decoder.push(&bomb, |bytes: &[u8]| {
+                decoded += bytes.len();
+                Ok::<(), CodingError>(())
+            });
+            assert_eq!(pushed, Err(CodingError::Expansion(200)), "{coding}");
+            let held = decoder.sink().unwrap().out.capacity();
+            assert!(decoded + held <= 2 * (1024 * 1024 + 200 * bomb.len()), "{coding}: {decoded} + {held}");
         }
     }
 

@@ -34,7 +34,7 @@ pub(super) async fn run(
     }
     keys.abort();
     // `/readyz` goes on saying that the gateway drains until its exchanges have ended.
-    shared.cut.notified().await;
+    shared.cut().await;
     admin.abort();
 }
 

@@ -89,6 +89,11 @@ impl Ending {
         &self.shared
     }
 
+    /// When the request was there.
+    pub(super) fn started(&self) -> tokio::time::Instant {
+        self.started.into()
+    }
+
     pub(super) fn elapsed(&self) -> std::time::Duration {
         self.started.elapsed()
     }
@@ -97,6 +102,10 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         let elapsed = self.started.elapsed();
+        if !self.released && self.why.is_none() && *self.shared.cut.borrow() {
+            // It was the gateway that left, not the caller.
+            self.why = Some("shutdown");
+        }
         let outcome = Outcome {
             status: self.status,
             upstream_status: self.upstream_status,

@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::
 use hyper::body::Incoming as Inbound;
 
 use super::{
-    body::Body,
+    body::{Body, Reach},
     ending::Ending,
     etag::ViewTag,
     plan::Plan,
@@ -198,8 +198,13 @@ impl<'w> Exchange<'w> {
         }
         self.ending.status = Some(answer.head.status.as_u16());
         self.ending.why = answer.why;
-        let patience = self.snapshot.timeouts.body.duration();
-        Response::from_parts(answer.head, answer.body.into_body(self.ending, patience))
+        let (timeouts, limits) = (&self.snapshot.timeouts, &self.snapshot.limits);
+        let reach = Reach {
+            patience: timeouts.body.duration(),
+            until: self.ending.started() + timeouts.total.duration(),
+            bytes: limits.response_body_bytes,
+        };
+        Response::from_parts(answer.head, answer.body.into_body(self.ending, reach))
     }
 
     /// A refusal is recorded like an access; it carries no data, so without a record it still says that there is none.

@@ -4,9 +4,10 @@ use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use tokio::time::Instant;
 
 use super::{
-    body::{Clearance, Held, nothing_shown},
+    body::{Clearance, Held, MAX_FRAME_BYTES, nothing_shown},
     coding::{CodingError, Decoder},
     ending::Ending,
 };
@@ -27,6 +28,9 @@ pub(super) enum PartError {
     /// The CRM was silent for too long.
     #[error("the CRM's body stalled")]
     Stalled,
+    /// The exchange as a whole took too long.
+    #[error("the exchange took longer than `timeouts.total`")]
+    Late,
     /// More bytes than `[limits] response_body_bytes`.
     #[error("the CRM's body is larger than `limits.response_body_bytes`")]
     TooLarge,
@@ -52,6 +56,7 @@ impl PartError {
         match self {
             Self::Truncated => "upstream_truncated",
             Self::Stalled => "upstream_timeout",
+            Self::Late => "timeout",
             Self::TooLarge => "response_too_large",
             Self::Coding(CodingError::Unsupported) => "unsupported_coding",
             Self::Coding(_) => "invalid_coding",
@@ -76,12 +81,14 @@ pub(super) struct Parts {
     decoder: Option<Decoder>,
     view: Option<ResponseView>,
     bounds: Bounds,
+    /// Coded bytes that came and are not decoded yet.
+    coded: Bytes,
     out: Vec<u8>,
     /// Output bytes that left `out` already.
     taken: u64,
     received: u64,
     recorded: u32,
-    /// A part that was released with the response's head still to come.
+    /// What was released and is not handed over yet.
     ready: Option<Bytes>,
 }
 
@@ -90,6 +97,9 @@ pub(super) struct Window {
     held: Held,
     sightings: Vec<Sighting>,
 }
+
+/// Coded bytes decoded at once, so that a window that is full stops decoding too.
+const CODED_STEP_BYTES: usize = 2 * 1024;
 
 /// How much is rewritten before the first record: small answers need one, large ones start early.
 const FIRST_WINDOW_BYTES: usize = 128 * 1024;
@@ -108,6 +118,7 @@ impl Parts {
             decoder: Some(decoder),
             view: Some(view),
             bounds,
+            coded: Bytes::new(),
             out: Vec::new(),
             taken: 0,
             received: 0,
@@ -138,7 +149,7 @@ impl Parts {
     }
 
     async fn part(&mut self, ending: &mut Ending) -> Result<Option<Bytes>, PartError> {
-        let bytes = match self.ready.take() {
+        let mut bytes = match self.ready.take() {
             Some(ready) => ready,
             None if self.is_complete() => return Ok(None),
             None => {
@@ -146,8 +157,11 @@ impl Parts {
                 self.clear(window, ending).await?.0
             }
         };
+        if bytes.len() > MAX_FRAME_BYTES {
+            self.ready = Some(bytes.split_off(MAX_FRAME_BYTES));
+        }
         ending.bytes += bytes.len() as u64;
-        ending.released = self.is_complete();
+        ending.released = self.is_complete() && self.ready.is_none();
         Ok((!bytes.is_empty()).then_some(bytes))
     }
 
@@ -172,11 +186,20 @@ impl Parts {
             if usize::try_from(view.releasable() - self.taken).unwrap_or(usize::MAX) >= enough {
                 break;
             }
+            if !self.coded.is_empty() {
+                let step = self.coded.split_to(self.coded.len().min(CODED_STEP_BYTES));
+                self.push(&step, ending)?;
+                continue;
+            }
             let frame = tokio::time::timeout(self.bounds.patience, self.body.frame()).await;
             match frame.map_err(|_| PartError::Stalled)? {
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
-                    self.push(&data, ending)?;
+                    if self.decoder.as_ref().is_some_and(Decoder::is_identity) {
+                        self.push(&data, ending)?;
+                    } else {
+                        self.coded = data;
+                    }
                 }
                 Some(Err(error)) => return Err(PartError::of_body(&error)),
                 None => sightings = self.end(ending)?,
@@ -227,12 +250,14 @@ impl Parts {
 pub(super) struct Streaming {
     pub(super) parts: Parts,
     pub(super) ending: Ending,
+    pub(super) until: Instant,
 }
 
 impl Streaming {
     /// The next part; `None` at the end.
     pub(super) async fn next(mut self: Box<Self>) -> (Box<Self>, Result<Option<Bytes>, BodyError>) {
-        let part = self.parts.part(&mut self.ending).await.map_err(|error| {
+        let part = tokio::time::timeout_at(self.until, self.parts.part(&mut self.ending)).await;
+        let part = part.unwrap_or(Err(PartError::Late)).map_err(|error| {
             tracing::warn!(error = %error, code = error.code(), "exchange ended");
             self.ending.why = Some(error.code());
             BodyError::from(error.to_string())

@@ -16,7 +16,8 @@ use super::{
     threads::Door,
 };
 use crate::{
-    config::Config,
+    audit,
+    config::{Config, LogSettings},
     listener::Limits,
     model::{Diagnostic, Event, Lifecycle, Problem},
     tls,
@@ -33,11 +34,14 @@ pub(super) struct Reloader {
 
 struct State {
     watched: Watched,
+    /// As the files were when they were read.
     stamps: Stamps,
+    /// As they were when a change was seen first.
+    changing: Option<Stamps>,
 }
 
 /// Modification time and length of every file that was read; absent when it cannot be read.
-type Stamps = Vec<Option<(SystemTime, u64)>>;
+type Stamps = BTreeMap<PathBuf, Option<(SystemTime, u64)>>;
 
 /// What of a listener a reload replaces.
 type Swaps = (Arc<ArcSwap<tls::Server>>, Arc<ArcSwap<Limits>>);
@@ -50,7 +54,9 @@ struct Fixed {
     name: String,
     tenant: String,
     root_key: PathBuf,
-    audit: (PathBuf, PathBuf),
+    workers: usize,
+    audit: audit::Settings,
+    log: LogSettings,
 }
 
 impl Fixed {
@@ -61,7 +67,9 @@ impl Fixed {
             name: config.gateway.name.clone(),
             tenant: config.gateway.tenant.clone(),
             root_key: config.path(&config.gateway.root_key),
-            audit: (config.path(&config.audit.dir), config.path(&config.audit.signing_key)),
+            workers: config.gateway.workers,
+            audit: config.audit.clone(),
+            log: config.log.clone(),
         }
     }
 
@@ -73,8 +81,9 @@ impl Fixed {
             (self.name != other.name, "gateway.name"),
             (self.tenant != other.tenant, "gateway.tenant"),
             (self.root_key != other.root_key, "gateway.root_key"),
-            (self.audit.0 != other.audit.0, "audit.dir"),
-            (self.audit.1 != other.audit.1, "audit.signing_key"),
+            (self.workers != other.workers, "gateway.workers"),
+            (self.audit != other.audit, "audit"),
+            (self.log != other.log, "log"),
         ]
         .into_iter()
         .find_map(|(differs, key)| differs.then_some(key))
@@ -92,7 +101,7 @@ impl Reloader {
                 .map(|door| (Arc::clone(&door.name), (Arc::clone(&door.tls), Arc::clone(&door.limits))))
                 .collect(),
             fixed: Fixed::of(config),
-            state: Mutex::new(State { watched, stamps }),
+            state: Mutex::new(State { watched, stamps, changing: None }),
         }
     }
 
@@ -102,25 +111,34 @@ impl Reloader {
         self.apply(&mut state)
     }
 
-    /// Reloads when a file that was read has changed since.
+    /// Reloads when a file that was read has changed since, and has rested from one look to the next: half a policy file can
+    /// be a valid one that lacks its last `forbid`.
     pub(super) fn reload_if_changed(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if stamps(&state.watched) != state.stamps {
+        let now = stamps(&state.watched);
+        if now == state.stamps {
+            state.changing = None;
+        } else if state.changing.as_ref() == Some(&now) {
             // Reported by `apply`.
             let _ = self.apply(&mut state);
+        } else {
+            state.changing = Some(now);
         }
     }
 
     fn apply(&self, state: &mut State) -> Result<(), Vec<Diagnostic>> {
         let mut watched = Watched::default();
         watched.file(&self.path);
+        // Taken before anything is read: what is written meanwhile counts as a change.
+        let before = stamps(&state.watched);
         let outcome = self.build(&mut watched);
         // A broken configuration is looked at again when it changes, and so is what was in force before it.
         if outcome.is_err() {
             watched.merge(&state.watched);
         }
-        state.stamps = stamps(&watched);
-        state.watched = watched;
+        let mut now = stamps(&watched);
+        now.extend(before.into_iter().filter(|(path, _)| watched.contains(path)));
+        (state.stamps, state.watched, state.changing) = (now, watched, None);
         self.report(&outcome);
         outcome
     }
@@ -175,7 +193,7 @@ impl Reloader {
 }
 
 fn stamps(watched: &Watched) -> Stamps {
-    watched.paths().map(|path| stamp(path)).collect()
+    watched.paths().map(|path| (path.clone(), stamp(path))).collect()
 }
 
 fn stamp(path: &Path) -> Option<(SystemTime, u64)> {

@@ -8,7 +8,7 @@ use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
 
 use super::{
-    body::{Body, Clearance, Held, nothing_shown},
+    body::{Body, Clearance, Held, Reach, nothing_shown},
     coding::Decoder,
     ending::Ending,
     exchange::{AUDIT_REF, Exchange, Stage},
@@ -44,11 +44,11 @@ pub(super) enum AnswerBody {
 }
 
 impl AnswerBody {
-    pub(super) fn into_body(self, ending: Ending, patience: std::time::Duration) -> Body {
+    pub(super) fn into_body(self, ending: Ending, reach: Reach) -> Body {
         match self {
             Self::Full(bytes) => Body::full(bytes, ending),
-            Self::Parts(parts) => Body::parts(*parts, ending),
-            Self::Relay(body) => Body::relay(body, ending, patience),
+            Self::Parts(parts) => Body::parts(*parts, ending, reach.until),
+            Self::Relay(body) => Body::relay(body, ending, reach),
         }
     }
 }
@@ -67,6 +67,8 @@ pub(super) async fn view(
     upstream::headers::prepare_response(&mut head.headers, site.inbound.pass_cookies);
     head.version = http::Version::HTTP_11;
     head.extensions.clear();
+    // No trailer is passed on, so none is announced.
+    head.headers.remove(header::TRAILER);
     links(site, &mut head.headers)?;
     let success = head.status.is_success();
     if success && route.response_format == BodyFormat::Opaque {
@@ -224,7 +226,7 @@ impl Job<'_, '_> {
     async fn text(mut self, view: Arc<rewrite::Plan>) -> Stage<Answer> {
         let media =
             self.head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let plain = media.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/plain"));
+        let plain = is_plain(media);
         let text = if plain { self.read_text().await? } else { None };
         self.head.headers.remove(header::CONTENT_ENCODING);
         self.head.headers.remove(header::CONTENT_LENGTH);
@@ -277,7 +279,9 @@ impl Job<'_, '_> {
             text.extend_from_slice(decoded);
             Ok::<(), PartError>(())
         });
-        Ok(if finished.is_ok() { String::from_utf8(text).ok() } else { None })
+        // UTF-16 that does not say so is valid UTF-8 full of NUL, and no detector would see an address in it.
+        let readable = finished.is_ok() && !text.contains(&0);
+        Ok(if readable { String::from_utf8(text).ok() } else { None })
     }
 
     /// The CRM's status with our words: HTML error pages and the like echo what they were sent.
@@ -295,11 +299,27 @@ impl Job<'_, '_> {
     }
 }
 
+/// `text/plain` in a charset that the detectors read: UTF-8 or its part ASCII (the default, RFC 6657 §4).
+fn is_plain(media: &str) -> bool {
+    let mut parts = media.split(';');
+    let kind = parts.next().unwrap_or_default().trim();
+    let readable = parts.all(|parameter| match parameter.trim().split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            let charset = value.trim().trim_matches('"');
+            ["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known))
+        }
+        _ => true,
+    });
+    readable && kind.eq_ignore_ascii_case("text/plain")
+}
+
 fn stopped(error: &PartError) -> Box<Refusal> {
     tracing::warn!(error = %error, code = error.code(), "response not shown");
     Box::new(match error {
         PartError::Audit(_) => Refusal::audit_unavailable(),
-        PartError::Stalled => Refusal::new(error.code(), StatusCode::GATEWAY_TIMEOUT, error.to_string()),
+        PartError::Stalled | PartError::Late => {
+            Refusal::new(error.code(), StatusCode::GATEWAY_TIMEOUT, error.to_string())
+        }
         _ => Refusal::blocked(error.code(), format!("the CRM's answer cannot be shown: {error}")),
     })
 }

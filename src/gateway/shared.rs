@@ -9,7 +9,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::{snapshot::Snapshot, status::Status};
 use crate::{
@@ -30,8 +30,8 @@ pub(super) struct Shared {
     pub wires: Vec<Arc<listener::Wire>>,
     /// Whether the gateway is on its way down.
     pub draining: AtomicBool,
-    /// Told when exchanges that are still under way have to end.
-    pub(super) cut: Notify,
+    /// Whether exchanges that are still under way have to end. A state and not a signal: who looks late sees it too.
+    pub(super) cut: watch::Sender<bool>,
     pub(super) blank: Blank,
 }
 
@@ -68,9 +68,14 @@ impl Shared {
             status,
             wires,
             draining: AtomicBool::new(false),
-            cut: Notify::new(),
+            cut: watch::Sender::new(false),
             blank,
         }
+    }
+
+    /// Ready when exchanges that are still under way have to end.
+    pub(super) async fn cut(&self) {
+        let _ = self.cut.subscribe().wait_for(|cut| *cut).await;
     }
 
     /// The wall clock.

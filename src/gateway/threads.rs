@@ -117,7 +117,7 @@ impl Threads {
             std::thread::sleep(Duration::from_millis(5));
         }
         let cut = self.shared.status.active.load(Ordering::Relaxed);
-        self.shared.cut.notify_waiters();
+        self.shared.cut.send_replace(true);
         for thread in self.workers.into_iter().chain([self.control]) {
             // A worker that panicked has said so; the others still end.
             let _ = thread.join();
@@ -135,7 +135,6 @@ fn work(
     shared: &Arc<Shared>,
 ) {
     runtime.block_on(async {
-        let cut = shared.cut.notified();
         let mut serving = tokio::task::JoinSet::new();
         for (socket, settings) in doors {
             serving.spawn(listener::serve(socket, settings, handler.clone(), stopping.clone()));
@@ -150,7 +149,7 @@ fn work(
         };
         tokio::select! {
             () = served => {}
-            () = cut => {}
+            () = shared.cut() => {}
         }
     });
 }

@@ -41,7 +41,8 @@ fn stream_updates(world: &World) {
     edit_map(world, guarded, "request.format = \"opaque\"");
 }
 
-/// Puts a CRM in the place of the sandbox that answers every request with `answer` and closes.
+/// Puts a CRM in the place of the sandbox that answers every request with `answer` and closes; without
+/// `Connection: close` in it only after a while.
 fn replace_crm(world: &World, answer: Vec<u8>) {
     let folder = world.dir.path().join("crm-side");
     let settings = tls::ServerSettings {
@@ -66,13 +67,18 @@ fn replace_crm(world: &World, answer: Vec<u8>) {
                     head.push(byte[0]);
                 }
                 let _ = stream.write_all(&answer);
+                let _ = stream.flush();
+                if !String::from_utf8_lossy(&answer).contains("Connection: close") {
+                    std::thread::sleep(Duration::from_secs(5));
+                }
                 stream.conn.send_close_notify();
                 let _ = stream.flush();
             });
         }
     });
-    let from = format!("https://localhost:{}\"", world.crm_address.port());
-    edit(world, world.made.config.clone(), &from, &format!("https://localhost:{port}\""));
+    let text = std::fs::read_to_string(&world.made.config).unwrap();
+    let url = text.lines().find(|line| line.starts_with("url = ")).unwrap();
+    edit(world, world.made.config.clone(), url, &format!("url = \"https://localhost:{port}\""));
 }
 
 /// A CRM's answer with a body of this length.
@@ -176,4 +182,81 @@ fn a_refusal_and_a_write_named_no_record() {
     };
     assert_eq!(kind(index(refused.header("fieldgate-audit-ref"))), "access.deny");
     assert_eq!(kind(index(written.header("fieldgate-audit-ref"))), "access.reveal");
+}
+
+#[test]
+fn a_body_that_never_ended_was_bounded_only_between_two_chunks() {
+    let world = Setup::new().append("\n[timeouts]\ntotal = 1\n").start();
+    replace_crm(&world, b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 99\r\n\r\nbegun".to_vec());
+    let answer = world.agent().get("/api/v1/health");
+    assert_eq!((answer.status.as_u16(), answer.whole, answer.text().as_str()), (200, false, "begun"));
+    let outcomes = world.wait_for("access.outcome", 1);
+    assert_eq!(
+        (&outcomes[0]["outcome"]["why"], &outcomes[0]["outcome"]["released"]),
+        (&json!("timeout"), &json!(false))
+    );
+}
+
+#[test]
+fn trailers_of_an_unread_body_reached_the_caller() {
+    let world = Setup::new().start();
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTrailer: X-Owner\r\nTransfer-Encoding: chunked\r\n\
+        Connection: close\r\n\r\n2\r\nok\r\n0\r\nX-Owner: jane.doe@example.org\r\n\r\n";
+    replace_crm(&world, answer.to_vec());
+    let health = "GET /api/v1/health HTTP/1.1\r\nHost: HOST\r\nKEY\r\nTE: trailers\r\nConnection: close, te\r\n\r\n";
+    let answer = world.raw(&request(&world, health));
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("ok"), "{answer}");
+    assert!(!answer.contains("jane") && !answer.to_ascii_lowercase().contains("x-owner"), "{answer}");
+}
+
+#[test]
+fn an_unread_body_past_the_limit_went_on() {
+    let world = Setup::new().append("\n[limits]\nresponse_body_bytes = 4096\n").start();
+    for (length, whole) in [(4096, true), (4097, false)] {
+        replace_crm(&world, answer("HTTP/1.1 200 OK\r\nContent-Type: application/pdf", &vec![b'x'; length]));
+        assert_eq!(
+            world.agent().try_call(Method::GET, "/api/v1/health", None).is_ok_and(|got| got.whole),
+            whole,
+            "{length}"
+        );
+    }
+}
+
+#[test]
+fn an_error_text_in_utf_16_passed_the_detectors() {
+    let world = Setup::new().start();
+    let utf16: Vec<u8> = "no user jane.doe@example.org".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for media in ["text/plain", "text/plain; charset=utf-16le", "text/plain; charset=utf-7"] {
+        let text = if media.ends_with('7') { b"no user jane.doe+AEA-example.org".to_vec() } else { utf16.clone() };
+        replace_crm(&world, answer(&format!("HTTP/1.1 404 Not Found\r\nContent-Type: {media}"), &text));
+        let got = world.agent().get(CUSTOMER);
+        assert_eq!((got.status.as_u16(), got.code().as_str()), (404, "upstream_error_withheld"), "{media}");
+    }
+    let plain = answer("HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=UTF-8", b"no such page");
+    replace_crm(&world, plain);
+    assert_eq!(world.agent().get(CUSTOMER).text(), "no such page");
+}
+
+#[test]
+fn a_stop_before_the_control_thread_looked_hung_for_ever() {
+    let mut world = Setup::new().start();
+    for _ in 0..10 {
+        world.stop();
+        world.start();
+    }
+    world.stop();
+    world.verify();
+}
+
+#[test]
+fn numbers_out_of_range_were_taken() {
+    let world = Setup::new().start();
+    let path = &world.made.config;
+    let text = std::fs::read_to_string(path).unwrap().replace("dir = \"audit\"", "dir = \"audit\"\nqueue_records = 1");
+    std::fs::write(path, format!("{text}\n[limits]\nwindow_bytes = 0\n[timeouts]\ntotal = 0\n")).unwrap();
+    let mistakes = world.gateway().reload().unwrap_err();
+    let shown = mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    for key in ["`window_bytes` is 0", "`total` is 0", "`queue_records` is 1"] {
+        assert!(shown.contains(key) && shown.contains("fieldgate.toml:"), "{key}: {shown}");
+    }
 }
