@@ -18,7 +18,7 @@ mod layering;
 mod protection;
 mod record;
 mod reload;
-#[allow(dead_code, unused_imports, clippy::needless_pass_by_value)]
+
 mod review;
 mod rewrite;
 mod rewrite_guard;

@@ -3,7 +3,7 @@
 use std::{
     io::{Read, Write},
     net::TcpListener,
-    path::PathBuf,
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -25,13 +25,13 @@ fn request(world: &World, lines: &str) -> Vec<u8> {
 
 /// Replaces `from` by `to` in the API map, and reloads.
 fn edit_map(world: &World, from: &str, to: &str) {
-    edit(world, world.made.config.parent().unwrap().join("crm/sandbox.toml"), from, to);
+    edit(world, &world.made.config.parent().unwrap().join("crm/sandbox.toml"), from, to);
 }
 
-fn edit(world: &World, path: PathBuf, from: &str, to: &str) {
-    let text = std::fs::read_to_string(&path).unwrap();
+fn edit(world: &World, path: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(path).unwrap();
     assert!(text.contains(from), "`{from}` is not in {}", path.display());
-    std::fs::write(&path, text.replace(from, to)).unwrap();
+    std::fs::write(path, text.replace(from, to)).unwrap();
     world.gateway().reload().unwrap();
 }
 
@@ -78,7 +78,7 @@ fn replace_crm(world: &World, answer: Vec<u8>) {
     });
     let text = std::fs::read_to_string(&world.made.config).unwrap();
     let url = text.lines().find(|line| line.starts_with("url = ")).unwrap();
-    edit(world, world.made.config.clone(), url, &format!("url = \"https://localhost:{port}\""));
+    edit(world, &world.made.config.clone(), url, &format!("url = \"https://localhost:{port}\""));
 }
 
 /// A CRM's answer with a body of this length.
