@@ -71,7 +71,13 @@ pub(super) async fn view(
     head.headers.remove(header::TRAILER);
     links(site, &mut head.headers)?;
     let success = head.status.is_success();
+    if head.status == StatusCode::UNAUTHORIZED && !site.inbound.pass_authorization {
+        let detail = "the CRM refused the gateway's own credential; its operator has to renew it";
+        return Err(blocked("upstream_unauthorized", detail));
+    }
     if success && route.response_format == BodyFormat::Opaque {
+        // Nothing personal in it, but who may have it is still decided and recorded for each caller.
+        private(&mut head.headers);
         return Ok(Answer { head, body: AnswerBody::Relay(body), why: None });
     }
     if head.status == StatusCode::PARTIAL_CONTENT {
@@ -180,6 +186,11 @@ fn per_caller(exchange: &Exchange<'_>, plan: &Plan, headers: &mut HeaderMap) {
         headers.remove(name);
     }
     exchange.view_tag(plan).mark(headers);
+    private(headers);
+}
+
+/// No cache between the gateway and the caller may answer for another caller (RFC 9111 §5.2.2.7).
+fn private(headers: &mut HeaderMap) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.append(
         header::VARY,
