@@ -194,6 +194,23 @@ impl World {
         }
     }
 
+    /// A path below the gateway's folder.
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.made.config.parent().unwrap().join(relative)
+    }
+
+    /// Replaces `from`, which has to be there, in the configuration on disk.
+    pub fn rewrite(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(&self.made.config).unwrap();
+        assert!(text.contains(from), "`{from}` is not in the configuration");
+        std::fs::write(&self.made.config, text.replace(from, to)).unwrap();
+    }
+
+    /// The API key of `principal`.
+    pub fn key(&self, principal: &str) -> String {
+        self.made.callers.iter().find(|(id, _)| *id == principal).unwrap().1.expose().clone()
+    }
+
     pub fn gateway(&self) -> &Gateway {
         match &self.running {
             Running::Here(gateway) => gateway,
@@ -363,6 +380,22 @@ pub fn raw(address: SocketAddr, ca: &Path, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// What a run of the binary said.
+#[derive(Debug)]
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+/// Runs the binary with `arguments` to its end.
+pub fn fieldgate<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(arguments: I) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fieldgate"));
+    let done = command.args(arguments).stdin(Stdio::null()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    Said { code: done.status.code().unwrap_or(-1), out: text(&done.stdout), err: text(&done.stderr) }
+}
+
 /// A caller with its headers.
 #[derive(Clone)]
 pub struct Client {
@@ -370,6 +403,8 @@ pub struct Client {
     ca: PathBuf,
     pub headers: Vec<(String, String)>,
     h2: bool,
+    name: &'static str,
+    certificate: Option<(PathBuf, PathBuf)>,
 }
 
 /// What came back; an exchange that was cut has no text.
@@ -404,7 +439,39 @@ impl Answer {
 
 impl Client {
     pub fn new(address: SocketAddr, ca: &Path) -> Self {
-        Self { address, ca: ca.to_path_buf(), headers: Vec::new(), h2: false }
+        Self { address, ca: ca.to_path_buf(), headers: Vec::new(), h2: false, name: "localhost", certificate: None }
+    }
+
+    /// The same caller, which asks for the server called `name` (SNI).
+    pub fn asking_for(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// The same caller, which trusts another authority.
+    pub fn trusting(mut self, ca: &Path) -> Self {
+        self.ca = ca.to_path_buf();
+        self
+    }
+
+    /// The same caller with a client certificate.
+    pub fn certified(mut self, certificate: &Path, key: &Path) -> Self {
+        self.certificate = Some((certificate.to_path_buf(), key.to_path_buf()));
+        self
+    }
+
+    fn tls(&self) -> Arc<ClientConfig> {
+        let (certificate, key) = self.certificate.clone().unzip();
+        let settings = tls::ClientSettings {
+            ca: Some(self.ca.clone()),
+            client_certificate: certificate,
+            client_key: key,
+            http2: false,
+        };
+        let config = tls::client_config(&settings, &|path| path.to_path_buf(), "test").unwrap();
+        let mut config = (*config).clone();
+        config.alpn_protocols = vec![if self.h2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
+        Arc::new(config)
     }
 
     pub fn with(mut self, name: &str, value: &str) -> Self {
@@ -442,9 +509,8 @@ impl Client {
         body: Option<String>,
     ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
         let stream = tokio::net::TcpStream::connect(self.address).await?;
-        let name = rustls_pki_types::ServerName::try_from("localhost")?;
-        let alpn: &[&[u8]] = if self.h2 { &[b"h2"] } else { &[b"http/1.1"] };
-        let stream = tokio_rustls::TlsConnector::from(client_tls(&self.ca, alpn)).connect(name, stream).await?;
+        let name = rustls_pki_types::ServerName::try_from(self.name)?;
+        let stream = tokio_rustls::TlsConnector::from(self.tls()).connect(name, stream).await?;
         let port = self.address.port();
         let uri = if self.h2 { format!("https://localhost:{port}{target}") } else { target.to_owned() };
         let mut request = Request::builder().method(method).uri(uri);

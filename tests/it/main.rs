@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail by panicking too")]
 
 mod canary;
+mod commands;
 mod fuzz;
 mod harness;
 mod http;
