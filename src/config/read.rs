@@ -8,7 +8,7 @@ use toml::{
     de::{DeTable, DeValue, ValueDeserializer},
 };
 
-use super::{ClassSettings, Config, ListenerSettings, class, locate::Locator};
+use super::{AdminSettings, ClassSettings, Config, ListenerSettings, class, locate::Locator};
 use crate::{
     model::{ClassTable, Diagnostic, Problem},
     upstream,
@@ -26,6 +26,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
         locator: Locator::new(file, &text),
         table: table.into_inner().into_iter().collect(),
         mistakes: Vec::new(),
+        broken: Vec::new(),
     };
     let gateway = sections.required("gateway");
     let listeners: Vec<ListenerSettings> = sections.list("listener");
@@ -36,9 +37,9 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     let classes: Vec<ClassSettings> = sections.list("class");
     let audit = sections.required("audit");
     let (limits, timeouts) = (sections.or_default("limits"), sections.or_default("timeouts"));
-    let (admin, log) = (sections.or_default("admin"), sections.or_default("log"));
+    let (admin, log) = (sections.or_default::<AdminSettings>("admin"), sections.or_default("log"));
     let classes = sections.classes(&classes);
-    sections.cross_check(&listeners, &upstreams);
+    sections.cross_check(&listeners, &upstreams, admin.as_ref());
     sections.unknown();
     let mistakes = sections.mistakes;
     match (gateway, policy, audit, identity, limits, timeouts, admin, log) {
@@ -76,6 +77,8 @@ struct Sections<'a> {
     locator: Locator<'a>,
     table: Vec<(Spanned<toml::de::DeString<'a>>, Spanned<DeValue<'a>>)>,
     mistakes: Vec<Diagnostic>,
+    /// Lists with an element that could not be read: what refers to them cannot be judged.
+    broken: Vec<&'static str>,
 }
 
 impl<'a> Sections<'a> {
@@ -117,12 +120,20 @@ impl<'a> Sections<'a> {
         }
     }
 
-    fn list<T: DeserializeOwned>(&mut self, name: &str) -> Vec<T> {
+    fn list<T: DeserializeOwned>(&mut self, name: &'static str) -> Vec<T> {
         let Some(value) = self.take(name) else { return Vec::new() };
         let start = value.span().start;
         match value.into_inner() {
-            DeValue::Array(items) => items.into_iter().filter_map(|item| self.read(item)).collect(),
+            DeValue::Array(items) => {
+                let wanted = items.len();
+                let read: Vec<T> = items.into_iter().filter_map(|item| self.read(item)).collect();
+                if read.len() < wanted {
+                    self.broken.push(name);
+                }
+                read
+            }
             _ => {
+                self.broken.push(name);
                 let what = format!("`{name}` is not a list of tables");
                 self.mistakes.push(self.locator.at(start, &what, &format!("write `[[{name}]]`")));
                 Vec::new()
@@ -138,11 +149,27 @@ impl<'a> Sections<'a> {
         })
     }
 
-    fn cross_check(&mut self, listeners: &[ListenerSettings], upstreams: &[upstream::Settings]) {
+    fn cross_check(
+        &mut self,
+        listeners: &[ListenerSettings],
+        upstreams: &[upstream::Settings],
+        admin: Option<&AdminSettings>,
+    ) {
         let mut problems = Vec::new();
         let mut wrong = |path: String, what: String, help: &str| problems.push(Problem::new(path, what, help));
+        // An element that could not be read shifts the places of those behind it.
+        let whole = |name: &str| !self.broken.contains(&name);
+        let listeners = if whole("listener") { listeners } else { &[] };
+        let (known, upstreams) = (whole("upstream"), if whole("upstream") { upstreams } else { &[] });
+        if admin.is_some_and(|admin| !admin.address.ip().is_loopback()) {
+            wrong(
+                "admin.address".to_owned(),
+                "not a loopback address: whoever reaches the admin listener reads it without proof".to_owned(),
+                "use an address such as `127.0.0.1:9464` or `[::1]:9464`",
+            );
+        }
         for (index, listener) in listeners.iter().enumerate() {
-            if !upstreams.iter().any(|upstream| upstream.name == listener.upstream) {
+            if known && !upstreams.iter().any(|upstream| upstream.name == listener.upstream) {
                 let what = format!("no `[[upstream]]` is called `{}`", listener.upstream);
                 wrong(format!("listener.{index}.upstream"), what, "name one of the upstreams of this file");
             }
