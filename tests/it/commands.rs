@@ -156,23 +156,21 @@ fn check_reports_every_mistake_of_the_settings_with_its_place() {
 #[test]
 fn check_reports_every_mistake_of_the_parts_with_its_place() {
     let folder = Folder::of("sandbox");
-    folder.edit("certificates = [{ certificate = \"certs/gateway.pem\"", "certificates = [{ certificate = \"certs/lost.pem\"");
+    folder.edit(
+        "certificates = [{ certificate = \"certs/gateway.pem\"",
+        "certificates = [{ certificate = \"certs/lost.pem\"",
+    );
     folder.edit("url = \"https://crm.example.com\"", "url = \"ftp://crm.example.com\"");
     folder.edit("on_behalf_of = \"agent-anna\"", "on_behalf_of = \"nobody\"");
     folder.edit("principal = \"supervisor-sam\"", "principal = \"somebody\"");
-    folder.edit("[audit]", "[listener.limits]\nheaders = 1\n\n[audit]".trim_start_matches("[listener.limits]\nheaders = 1\n\n"));
     folder.edit("[[upstream]]", "[listener.limits]\nheaders = 1\n\n[[upstream]]");
     let text = std::fs::read_to_string(folder.config()).unwrap();
     let said = folder.check();
     refused(&said, 78);
     let lines: BTreeSet<usize> = places(&said).into_iter().map(|(line, _)| line).collect();
-    for wrong in [
-        "certificates = [",
-        "url = \"ftp:",
-        "on_behalf_of = \"nobody\"",
-        "principal = \"somebody\"",
-        "headers = 1",
-    ] {
+    for wrong in
+        ["certificates = [", "url = \"ftp:", "on_behalf_of = \"nobody\"", "principal = \"somebody\"", "headers = 1"]
+    {
         let (line, _) = place(&text, wrong);
         assert!(lines.contains(&line), "`{wrong}` on line {line} is not reported: {}", said.err);
     }
@@ -221,15 +219,18 @@ fn a_file_that_is_not_toml_and_one_that_is_not_there_are_mistakes() {
 fn reference() -> Folder {
     let folder = Folder::of("sandbox");
     let own: toml::Table = std::fs::read_to_string(folder.config()).unwrap().parse().unwrap();
-    let classes = own["class"].as_array().unwrap().iter().filter(|class| {
-        !["card_number", "free_text"].contains(&class["name"].as_str().unwrap())
-    });
+    let classes = own["class"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|class| !["card_number", "free_text"].contains(&class["name"].as_str().unwrap()));
     let mut text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/fieldgate.toml")).unwrap();
     for class in classes {
         text.push_str(&format!("\n[[class]]\n{}", toml::to_string(class).unwrap()));
     }
     let purpose = "{ code = \"customer_request\", title = \"The customer asked\" }";
-    let more = ["fraud_investigation", "data_subject_request"].map(|code| format!(", {{ code = \"{code}\", title = \"x\" }}"));
+    let more =
+        ["fraud_investigation", "data_subject_request"].map(|code| format!(", {{ code = \"{code}\", title = \"x\" }}"));
     assert!(text.contains(purpose));
     text = text.replace(purpose, &format!("{purpose}{}", more.concat()));
     let ca = "# ca = \"certs/crm-ca.pem\"";
@@ -294,7 +295,8 @@ fn every_default_of_the_reference_is_that_of_the_code_and_every_key_is_in_it() {
     }
     let keys = rows.iter().flat_map(|(_, _, code)| fields(code));
     let listed = fields(&format!("{:?} {:?}", told.principals, told.identity.api_key));
-    let missing: Vec<_> = keys.chain(listed).collect::<BTreeSet<_>>().into_iter().filter(|key| !mentions(&text, key)).collect();
+    let missing: Vec<_> =
+        keys.chain(listed).collect::<BTreeSet<_>>().into_iter().filter(|key| !mentions(&text, key)).collect();
     assert!(missing.is_empty(), "not in the reference: {missing:?}");
 }
 
@@ -303,4 +305,113 @@ fn mentions(text: &str, key: &str) -> bool {
     let starts = |line: &str| line.trim_start_matches(['#', ' ']).starts_with(&format!("{key} ="));
     let within = [format!("{{ {key} ="), format!(", {key} ="), format!(".{key}]")];
     text.lines().any(|line| starts(line) || within.iter().any(|form| line.contains(form.as_str())))
+}
+
+#[test]
+fn the_matrix_says_the_same_as_text_csv_and_json_and_explain_agrees() {
+    let folder = Folder::of("sandbox");
+    let matrix = |format| on("policy matrix", &folder.config(), &["--resource", "customer", "--format", format]).out;
+    let (text, csv) = (matrix("text"), matrix("csv"));
+    let json: Value = serde_json::from_str(&matrix("json")).unwrap();
+    let rows = json["rows"].as_array().unwrap();
+    assert!(rows.len() >= 4 && csv.lines().count() == rows.len() + 1, "{csv}");
+    for (row, line) in rows.iter().zip(csv.lines().skip(1)) {
+        let views: Vec<&str> = row["views"].as_array().unwrap().iter().map(|view| view.as_str().unwrap()).collect();
+        let seat = row["seat"].as_str().unwrap();
+        assert!(line.starts_with(&format!("{seat},customer,read,")) && line.ends_with(&views.join(",")), "{line}");
+        let shown = text.lines().find(|line| line.trim().starts_with(&format!("{seat}  "))).unwrap();
+        let last: Vec<&str> = shown.split_whitespace().rev().take(views.len()).collect();
+        assert_eq!(last.into_iter().rev().collect::<Vec<_>>(), views, "{seat}");
+    }
+    let at = json["classes"].as_array().unwrap().iter().position(|class| class == "email").unwrap();
+    for role in ["agent", "supervisor"] {
+        let view = rows.iter().find(|row| row["seat"] == role).unwrap()["views"][at].as_str().unwrap().to_owned();
+        let why = on("policy explain", &folder.config(), &["--as", role, "--route", "customer.read"]).out;
+        assert!(why.contains(&format!("\nemail: {view}\n")) && why.contains(".cedar:"), "{why}");
+    }
+    refused(&on("policy explain", &folder.config(), &["--as", "nobody", "--route", "customer.read"]), 64);
+    refused(&on("policy explain", &folder.config(), &["--as", "agent", "--route", "no.route"]), 64);
+    refused(&on("policy matrix", &folder.config(), &["--resource", "nothing"]), 64);
+}
+
+#[test]
+fn a_new_key_pasted_into_the_configuration_works() {
+    let world = Setup::new().start();
+    let made = on("identity new-key", &world.made.config, &["--id", "desk-7", "newcomer"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    let key = made.out.lines().find(|line| line.starts_with("fg_")).unwrap().to_owned();
+    assert_eq!(world.stranger().with("fieldgate-key", &key).get(CUSTOMER).status, 401);
+    let pasted = made.out.split_once("fieldgate.toml:\n").unwrap().1;
+    let text = std::fs::read_to_string(&world.made.config).unwrap();
+    assert!(!pasted.contains(&key), "the key itself does not go into the configuration");
+    std::fs::write(&world.made.config, format!("{text}\n{pasted}")).unwrap();
+    world.gateway().reload().unwrap();
+    let answer = world.stranger().with("fieldgate-key", &key).get(CUSTOMER);
+    assert_eq!((answer.status.as_u16(), &answer.bytes), (200, &world.agent().get(CUSTOMER).bytes));
+    refused(&on("identity new-key", &world.made.config, &["--id", "no space", "newcomer"]), 64);
+}
+
+fn verify(world: &World) -> Said {
+    let (dir, key) = (world.made.audit.to_str().unwrap(), world.made.verification_key.to_str().unwrap());
+    fieldgate(["audit", "verify", "--dir", dir, "--key", key])
+}
+
+#[test]
+fn verify_tells_a_good_a_changed_and_a_cut_log_apart() {
+    let mut world = Setup::new().start();
+    for _ in 0..5 {
+        assert_eq!(world.agent().get(CUSTOMER).status, 200);
+    }
+    world.stop();
+    assert_eq!(verify(&world).code, 0, "{:?}", verify(&world));
+    let segment =
+        walk(&world.made.audit).into_iter().find(|path| path.extension().is_some_and(|end| end == "jsonl")).unwrap();
+    let good = std::fs::read_to_string(&segment).unwrap();
+    assert!(good.contains("agent-anna"));
+    std::fs::write(&segment, good.replacen("agent-anna", "agent-bert", 1)).unwrap();
+    assert_eq!(verify(&world).code, 65, "{:?}", verify(&world));
+    let lines: Vec<&str> = good.split_inclusive('\n').collect();
+    std::fs::write(&segment, lines[..lines.len() / 2].concat()).unwrap();
+    let cut = verify(&world);
+    assert!([65, 66].contains(&cut.code), "{cut:?}");
+    std::fs::write(&segment, &good).unwrap();
+    assert_eq!(verify(&world).code, 0);
+    let wrong = world.dir.path().join("wrong.vkey");
+    std::fs::write(&wrong, "no key\n").unwrap();
+    let (dir, wrong) = (world.made.audit.to_str().unwrap(), wrong.to_str().unwrap());
+    assert_ne!(fieldgate(["audit", "verify", "--dir", dir, "--key", wrong]).code, 0);
+}
+
+#[test]
+fn query_by_subject_finds_who_saw_it_and_nothing_else_and_show_follows_the_reference() {
+    let world = Setup::new().start();
+    let seen = world.agent().get(CUSTOMER);
+    assert_eq!(world.supervisor().get(CUSTOMER).status, 200);
+    assert_eq!(world.agent().get("/api/v1/customers/C-1002").status, 200);
+    world.wait_for("access.outcome", 3);
+    let reveals = |subject: &str| {
+        let found = on(
+            "audit query",
+            &world.made.config,
+            &["--subject", subject, "--kind", "access.reveal", "--format", "json"],
+        );
+        assert_eq!(found.code, 0, "{found:?}");
+        found.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>()
+    };
+    let text: Vec<String> = reveals("customer:C-1001").iter().map(Value::to_string).collect();
+    assert_eq!(text.len(), 2, "{text:?}");
+    assert!(text[0].contains("agent-anna") && text[1].contains("supervisor-sam"), "{text:?}");
+    assert!(text.iter().all(|line| !line.contains("C-1001")), "{text:?}");
+    assert_eq!(reveals("customer:C-1002").len(), 1);
+    assert!(reveals("customer:C-9999").is_empty() && reveals("ticket:C-1001").is_empty());
+    refused(&on("audit query", &world.made.config, &["--subject", "C-1001"]), 64);
+
+    let reference = seen.header("fieldgate-audit-ref");
+    let dir = world.made.audit.to_str().unwrap();
+    let shown = fieldgate(["audit", "show", "--dir", dir, "--format", "json", &reference]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    assert!(shown.out.contains("agent-anna") && shown.out.contains("access.outcome"), "{shown:?}");
+    serde_json::from_str::<Value>(&shown.out).unwrap();
+    refused(&fieldgate(["audit", "show", "--dir", dir, "nonsense"]), 64);
+    refused(&fieldgate(["audit", "show", "--dir", dir, "999999"]), 74);
 }
