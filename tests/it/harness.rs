@@ -45,7 +45,6 @@ impl Setup {
         Self { crm, edit: Vec::new(), append: String::new() }
     }
 
-    #[allow(dead_code, reason = "not every change of the tests needs it")]
     /// Replaces `from`, which has to be there, in the configuration.
     pub fn edit(mut self, from: &str, to: &str) -> Self {
         self.edit.push((from.to_owned(), to.to_owned()));
@@ -156,13 +155,12 @@ pub struct World {
     running: Running,
     pub stderr: PathBuf,
     _curtain: watch::Sender<bool>,
-    #[allow(dead_code, reason = "kept until the world ends")]
     pub dir: tempfile::TempDir,
 }
 
 impl World {
     pub fn start(&mut self) {
-        let gateway = Gateway::start(&Config::load(&self.made.config).unwrap()).unwrap();
+        let gateway = Gateway::start(Config::load(&self.made.config).unwrap()).unwrap();
         self.running = Running::Here(Box::new(gateway));
     }
 
@@ -183,10 +181,10 @@ impl World {
     pub fn ready(&mut self) -> Result<(), i32> {
         let until = Instant::now() + Duration::from_secs(30);
         loop {
-            if let Running::Process(child) = &mut self.running
-                && let Some(status) = child.try_wait().unwrap()
-            {
-                return Err(status.code().unwrap_or(-1));
+            if let Running::Process(child) = &mut self.running {
+                if let Some(status) = child.try_wait().unwrap() {
+                    return Err(status.code().unwrap_or(-1));
+                }
             }
             if self.admin("/readyz").starts_with("HTTP/1.1 200") {
                 return Ok(());
