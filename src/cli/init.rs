@@ -126,12 +126,13 @@ pub fn write(arguments: &Arguments) -> Result<Made, Failure> {
             "choose another folder with `--dir`; keys that are overwritten cannot be made again",
         ));
     }
-    for folder in FOLDERS {
-        make_folder(&dir.join(folder))?;
-    }
+    // Read before anything is made, so that a corrected command finds an empty folder.
     let (map_name, map) = map(&arguments.map)?;
     let ca_for_crm = arguments.upstream_ca.as_deref().map(read).transpose()?;
     let credential = arguments.credential.as_deref().map(read).transpose()?;
+    for folder in FOLDERS {
+        make_folder(&dir.join(folder))?;
+    }
 
     certificates(arguments)?;
     let root = RootKey::generate().map_err(random)?;

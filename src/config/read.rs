@@ -29,6 +29,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
         locator: Locator::new(file, &text),
         table: table.into_inner().into_iter().collect(),
         mistakes: Vec::new(),
+        broken: Vec::new(),
     };
     let gateway = sections.required("gateway");
     let listeners: Vec<ListenerSettings> = sections.list("listener");
@@ -88,6 +89,8 @@ struct Sections<'a> {
     locator: Locator<'a>,
     table: Vec<(Spanned<toml::de::DeString<'a>>, Spanned<DeValue<'a>>)>,
     mistakes: Vec<Diagnostic>,
+    /// Lists with an element that could not be read: what refers to them cannot be judged.
+    broken: Vec<&'static str>,
 }
 
 impl<'a> Sections<'a> {
@@ -129,12 +132,20 @@ impl<'a> Sections<'a> {
         }
     }
 
-    fn list<T: DeserializeOwned>(&mut self, name: &str) -> Vec<T> {
+    fn list<T: DeserializeOwned>(&mut self, name: &'static str) -> Vec<T> {
         let Some(value) = self.take(name) else { return Vec::new() };
         let start = value.span().start;
         match value.into_inner() {
-            DeValue::Array(items) => items.into_iter().filter_map(|item| self.read(item)).collect(),
+            DeValue::Array(items) => {
+                let wanted = items.len();
+                let read: Vec<T> = items.into_iter().filter_map(|item| self.read(item)).collect();
+                if read.len() < wanted {
+                    self.broken.push(name);
+                }
+                read
+            }
             _ => {
+                self.broken.push(name);
                 let what = format!("`{name}` is not a list of tables");
                 self.mistakes.push(self.locator.at(start, &what, &format!("write `[[{name}]]`")));
                 Vec::new()
@@ -153,8 +164,12 @@ impl<'a> Sections<'a> {
     fn cross_check(&mut self, listeners: &[ListenerSettings], upstreams: &[upstream::Settings]) {
         let mut problems = Vec::new();
         let mut wrong = |path: String, what: String, help: &str| problems.push(Problem::new(path, what, help));
+        // An element that could not be read shifts the places of those behind it.
+        let whole = |name: &str| !self.broken.contains(&name);
+        let listeners = if whole("listener") { listeners } else { &[] };
+        let (known, upstreams) = (whole("upstream"), if whole("upstream") { upstreams } else { &[] });
         for (index, listener) in listeners.iter().enumerate() {
-            if !upstreams.iter().any(|upstream| upstream.name == listener.upstream) {
+            if known && !upstreams.iter().any(|upstream| upstream.name == listener.upstream) {
                 let what = format!("no `[[upstream]]` is called `{}`", listener.upstream);
                 wrong(format!("listener.{index}.upstream"), what, "name one of the upstreams of this file");
             }

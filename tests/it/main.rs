@@ -10,6 +10,7 @@
 #![allow(unreachable_pub, reason = "the fuzz targets are shared with another crate")]
 
 mod canary;
+mod commands;
 mod fuzz;
 mod harness;
 mod http;
@@ -18,7 +19,6 @@ mod layering;
 mod protection;
 mod record;
 mod reload;
-
 mod review;
 mod rewrite;
 mod rewrite_guard;
