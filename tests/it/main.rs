@@ -14,6 +14,7 @@ mod commands;
 mod fuzz;
 mod harness;
 mod http;
+mod identity;
 mod kill;
 mod layering;
 mod protection;
