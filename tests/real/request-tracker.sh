@@ -130,8 +130,10 @@ claim "and the new priority" [ "$(jq -r .Priority "$DIR/stored")" = 60 ]
 claim "the AI agent may not write" [ "$(as ai denied -H "$JSON" -d '{"Content":"x","ContentType":"text/plain"}' "$G/ticket/$NEW/comment")" = 403 ]
 claim "the agent may not delete" [ "$(as agent denied -X DELETE "$G/ticket/$NEW")" = 403 ]
 claim "the supervisor deletes" bash -c "case $(as supervisor deleted -X DELETE "$G/ticket/$NEW") in 2*) true;; *) false;; esac"
-claim "users are found without their data shown" bash -c "[ $(as supervisor users -H "$JSON" -d '[{"field":"EmailAddress","operator":"LIKE","value":"example"}]' "$G/users?fields=EmailAddress,RealName,HomePhone") = 200 ] || true"
-claim "an unmapped path is refused" [ "$(as supervisor unmapped "$G/rt")" != 500 ]
+claim "the agent reads a customer" [ "$(as agent person "$G/user/john.smith")" -lt 500 ]
+claim "and sees no e-mail of it" absent "$DIR/person" "john.smith@example.org" "(415) 555-0134"
+claim "an unmapped path is refused" [ "$(as supervisor unmapped "$G/assets")" = 404 ]
+claim "by the gateway" has "$DIR/unmapped" unmapped_route
 
 echo "== log"
 kill "$GATE"; wait "$GATE" || true; GATE=
