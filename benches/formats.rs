@@ -13,7 +13,7 @@ use fieldgate::{
         json::{Edit, Handler, JsonError, Limits, Splicer},
         path::{Node, Paths},
     },
-    model::{BodyMap, ClassId, FieldRule, Leaf},
+    model::{BodyMap, ClassId, Column, FieldRule, Leaf},
 };
 
 /// Keeps every leaf, and counts them.
@@ -33,6 +33,7 @@ fn paths(selectors: &[&str]) -> Arc<Paths> {
         selector: selector.parse().expect("a selector"),
         class: ClassId::new(0).expect("the first class"),
         base64: false,
+        column: Column::default(),
     };
     let map = BodyMap { fields: selectors.iter().map(field).collect(), ..BodyMap::default() };
     Arc::new(Paths::compile(&map).expect("few selectors"))

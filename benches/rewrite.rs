@@ -11,7 +11,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fieldgate::{
     crypto::{Purpose, RootKey},
     detect::Detector,
-    model::{BodyMap, FieldRule, View, Views},
+    model::{BodyMap, Column, FieldRule, View, Views},
     protect::Protector,
     rewrite::{Layout, Limits, Plan, ResponseView, Tools},
 };
@@ -22,6 +22,7 @@ fn plan(fields: &[(&str, &str)], subject: bool) -> Arc<Plan> {
         selector: selector.parse().expect("a selector"),
         class: classes.id(class).expect("a class"),
         base64: false,
+        column: Column::default(),
     };
     let map = BodyMap {
         fields: fields.iter().map(field).collect(),

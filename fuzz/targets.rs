@@ -8,7 +8,7 @@ use fieldgate::{
     crm::Api,
     crypto::{Purpose, RootKey},
     detect::Detector,
-    model::{BodyMap, Class, ClassTable, Entity, FieldRule, MaskStyle, Selector, Storage, Views},
+    model::{BodyMap, Class, ClassTable, Column, Entity, FieldRule, MaskStyle, Selector, Storage, Views},
     protect::Protector,
     rewrite::{Layout, Limits, Plan, ResponseView, Tools, WriteBack, guard_request},
 };
@@ -18,7 +18,7 @@ static CLASSES: LazyLock<Arc<ClassTable>> = LazyLock::new(|| {
     let class = |name: &str, mask, detects: &[Entity]| Class {
         name: name.into(),
         mask,
-        storage: Storage::Clear,
+        storage: Storage::CLEAR,
         detects: detects.to_vec(),
     };
     let classes = vec![
@@ -44,6 +44,7 @@ static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
         selector: selector.parse().expect("a valid selector"),
         class: CLASSES.id(class).expect("a class"),
         base64: false,
+        column: Column::default(),
     };
     let map = BodyMap {
         fields: vec![

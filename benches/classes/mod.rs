@@ -7,7 +7,7 @@ pub(super) fn classes() -> ClassTable {
     let class = |(name, mask, detects): (&str, MaskStyle, &[Entity])| Class {
         name: name.into(),
         mask,
-        storage: Storage::Clear,
+        storage: Storage::CLEAR,
         detects: detects.to_vec(),
     };
     let all: [(&str, MaskStyle, &[Entity]); 10] = [

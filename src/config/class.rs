@@ -87,7 +87,7 @@ fn class(settings: &ClassSettings, index: usize, problems: &mut Vec<Problem>) ->
         return None;
     }
     let mask = if settings.name == FREE_TEXT { MaskStyle::Full } else { mask? };
-    Some(Class { name: settings.name.as_str().into(), mask, storage: Storage::Clear, detects })
+    Some(Class { name: settings.name.as_str().into(), mask, storage: Storage::CLEAR, detects })
 }
 
 fn mask_style(text: &str) -> Option<MaskStyle> {

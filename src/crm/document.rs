@@ -1,6 +1,9 @@
 //! A TOML document with places: every mistake is noted where it stands, and reading goes on.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::{
+    collections::BTreeSet,
+    ops::{Range, RangeInclusive},
+};
 
 use toml::{
     Spanned,
@@ -105,6 +108,38 @@ impl<'d, 't> Section<'d, 't> {
                     Vec::new()
                 }
             },
+        }
+    }
+
+    /// The whole number at `key`, when it is in `range`.
+    pub(super) fn number(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<u32>,
+        report: &mut Report<'_>,
+    ) -> Option<u32> {
+        let value = self.value(key)?;
+        let number = match value.get_ref() {
+            DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        };
+        let inside = number.filter(|number| range.contains(number));
+        if inside.is_none() {
+            let help = format!("write a whole number from {} to {}", range.start(), range.end());
+            report.at(value.span().start, format!("`{key}` is not such a number"), help);
+        }
+        inside
+    }
+
+    /// `true` or `false` at `key`.
+    pub(super) fn flag(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<bool> {
+        let value = self.value(key)?;
+        match value.get_ref() {
+            DeValue::Boolean(flag) => Some(*flag),
+            _ => {
+                report.at(value.span().start, format!("`{key}` is neither true nor false"), "write true or false");
+                None
+            }
         }
     }
 

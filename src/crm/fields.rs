@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use toml::{Spanned, de::DeValue};
 
 use super::document::{Report, Section, Text, text};
-use crate::model::{BodyFormat, BodyMap, ClassId, ClassTable, FieldRule, Selector};
+use crate::model::{BodyFormat, BodyMap, ClassId, ClassTable, Column, FieldRule, Selector};
 
 /// A named set of fields, written once and included at several places.
 #[derive(Default)]
@@ -23,10 +23,13 @@ pub(super) struct Context<'c, 'd> {
     pub(super) sets: FieldSets<'d>,
 }
 
+/// What a field is: its class, whether it is base64, what fits into it.
+type Meaning = (ClassId, bool, Column);
+
 /// A body whose fields are collected, each selector once.
 struct Builder {
     map: BodyMap,
-    known: BTreeMap<String, (ClassId, bool)>,
+    known: BTreeMap<String, Meaning>,
 }
 
 /// Reads `[set.<name>]`.
@@ -98,9 +101,9 @@ impl Builder {
     fn fields(&mut self, section: &Section<'_, '_>, classes: &ClassTable, report: &mut Report<'_>) {
         for (key, value) in section.entries() {
             let selected = selector(&key, report);
-            let Some((class, base64)) = field(value, classes, report) else { continue };
+            let Some((class, base64, column)) = field(value, classes, report) else { continue };
             if let Some(selected) = selected {
-                self.add(FieldRule { selector: selected, class, base64 }, key.span, report);
+                self.add(FieldRule { selector: selected, class, base64, column }, key.span, report);
             }
         }
     }
@@ -148,7 +151,7 @@ impl Builder {
     }
 
     fn add(&mut self, rule: FieldRule, span: Range<usize>, report: &mut Report<'_>) {
-        let meaning = (rule.class, rule.base64);
+        let meaning = (rule.class, rule.base64, rule.column);
         match self.known.get(rule.selector.as_str()) {
             None => {
                 self.known.insert(rule.selector.as_str().to_owned(), meaning);
@@ -163,14 +166,18 @@ impl Builder {
     }
 }
 
-/// `"email"`, or `{ class = "free_text", encoding = "base64" }`.
-fn field(value: &Spanned<DeValue<'_>>, classes: &ClassTable, report: &mut Report<'_>) -> Option<(ClassId, bool)> {
+/// `"email"`, or `{ class = "email", max_chars = 80, folds_case = true }`, or `{ class = "free_text", encoding = "base64" }`.
+fn field(value: &Spanned<DeValue<'_>>, classes: &ClassTable, report: &mut Report<'_>) -> Option<Meaning> {
     let DeValue::Table(table) = value.get_ref() else {
-        return Some((class(&text(value, "class", report)?, classes, report)?, false));
+        return Some((class(&text(value, "class", report)?, classes, report)?, false, Column::default()));
     };
     let mut section = Section::new(table, value.span().start);
     let named = section.required("class", "write { class = \"…\", encoding = \"base64\" }", report);
     let encoding = section.text("encoding", report);
+    let column = Column {
+        max_chars: section.number("max_chars", 1..=MAX_COLUMN_CHARS, report),
+        folds_case: section.flag("folds_case", report).unwrap_or_default(),
+    };
     section.close(report);
     let base64 = match encoding {
         None => false,
@@ -180,8 +187,11 @@ fn field(value: &Spanned<DeValue<'_>>, classes: &ClassTable, report: &mut Report
             return None;
         }
     };
-    Some((class(&named?, classes, report)?, base64))
+    Some((class(&named?, classes, report)?, base64, column))
 }
+
+/// No CRM has a longer text column (Salesforce: 131,072), in characters.
+const MAX_COLUMN_CHARS: u32 = 1 << 24;
 
 fn format(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> BodyFormat {
     let Some(text) = section.text("format", report) else { return BodyFormat::Json };

@@ -12,7 +12,7 @@ pub(super) fn classes() -> ClassTable {
     let names =
         ["name", "email", "phone", "address", "birth_date", "card_number", "card_expiry", "iban", "ssn", "free_text"];
     let class =
-        |name: &str| Class { name: name.into(), mask: MaskStyle::Full, storage: Storage::Clear, detects: vec![] };
+        |name: &str| Class { name: name.into(), mask: MaskStyle::Full, storage: Storage::CLEAR, detects: vec![] };
     ClassTable::new(names.into_iter().map(class).collect()).unwrap()
 }
 

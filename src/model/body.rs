@@ -27,6 +27,15 @@ pub enum BodyFormat {
     Empty,
 }
 
+/// What the CRM's column takes; learnt by `fieldgate probe`, written in the map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Column {
+    /// Longest value in characters; a longer one is refused before the CRM is called.
+    pub max_chars: Option<u32>,
+    /// The CRM changes the case of what it stores, so sealed values are spelled in lower-case base32.
+    pub folds_case: bool,
+}
+
 /// A selector and the class of what it selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldRule {
@@ -36,6 +45,8 @@ pub struct FieldRule {
     pub class: ClassId,
     /// The text is base64 of UTF-8 text: decoded, protected, encoded again (attachments).
     pub base64: bool,
+    /// What fits into it.
+    pub column: Column,
 }
 
 /// One body of a route.

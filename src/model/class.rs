@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use super::storage::Storage;
+
 /// The class whose fields are scanned by the detectors.
 pub const FREE_TEXT: &str = "free_text";
 
@@ -96,14 +98,6 @@ impl fmt::Debug for ClassSet {
     }
 }
 
-/// What the CRM holds. This build stores `clear`; the other modes are refused at load until they are built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Storage {
-    /// The value itself.
-    #[default]
-    Clear,
-}
-
 /// The partial form a class is shown in; every mask carries U+2022 (•).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MaskStyle {
@@ -174,7 +168,7 @@ pub struct Class {
     pub name: Arc<str>,
     /// How it is masked; pseudonyms take the same shape.
     pub mask: MaskStyle,
-    /// What the CRM holds.
+    /// What the CRM holds, and how it is found again.
     pub storage: Storage,
     /// The detector findings that count as this class.
     pub detects: Vec<Entity>,
@@ -209,7 +203,7 @@ impl ClassTable {
             classes.push(Class {
                 name: FREE_TEXT.into(),
                 mask: MaskStyle::Full,
-                storage: Storage::Clear,
+                storage: Storage::CLEAR,
                 detects: Vec::new(),
             });
         }
@@ -279,7 +273,7 @@ mod tests {
     use super::*;
 
     fn class(name: &str) -> Class {
-        Class { name: name.into(), mask: MaskStyle::Full, storage: Storage::Clear, detects: vec![] }
+        Class { name: name.into(), mask: MaskStyle::Full, storage: Storage::CLEAR, detects: vec![] }
     }
 
     #[test]

@@ -9,12 +9,13 @@ mod peer;
 mod principal;
 mod selector;
 mod sensitive;
+mod storage;
 mod time;
 mod view;
 
 pub use action::{Action, UnknownAction};
-pub use body::{BodyFormat, BodyMap, FieldRule, Leaf};
-pub use class::{Class, ClassId, ClassSet, ClassTable, Entity, FREE_TEXT, MaskStyle, Storage, TooManyClasses};
+pub use body::{BodyFormat, BodyMap, Column, FieldRule, Leaf};
+pub use class::{Class, ClassId, ClassSet, ClassTable, Entity, FREE_TEXT, MaskStyle, TooManyClasses};
 pub use diagnostic::{Diagnostic, Position, Problem};
 pub use event::{
     AccessEvent, AccessKind, Actor, Effect, Event, EventDecision, Lifecycle, Operation, Outcome, Purpose, Sighting,
@@ -24,5 +25,6 @@ pub use peer::{ClientAuth, ClientCertificate, NoCertificate, Peer, Protocol};
 pub use principal::{Kind, Principal, Training, UnknownKind, Via};
 pub use selector::{Selector, SelectorError, Step};
 pub use sensitive::Sensitive;
+pub use storage::{KeyScope, Linkage, Mode, Normaliser, Phase, Storage, SubjectRef, TokenShape};
 pub use time::Timestamp;
 pub use view::{UnknownView, View, Views};

@@ -14,7 +14,7 @@ const PURPOSES: [&str; 3] = ["customer_request", "fraud_investigation", "data_su
 
 pub(super) fn classes() -> ClassTable {
     let class =
-        |name: &&str| Class { name: (*name).into(), mask: MaskStyle::Full, storage: Storage::Clear, detects: vec![] };
+        |name: &&str| Class { name: (*name).into(), mask: MaskStyle::Full, storage: Storage::CLEAR, detects: vec![] };
     ClassTable::new(CLASSES.iter().map(class).collect()).unwrap()
 }
 

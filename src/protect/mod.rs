@@ -126,7 +126,7 @@ mod tests {
     }
 
     fn class(mask: MaskStyle) -> Class {
-        Class { name: "card_number".into(), mask, storage: Storage::Clear, detects: vec![] }
+        Class { name: "card_number".into(), mask, storage: Storage::CLEAR, detects: vec![] }
     }
 
     fn shown(view: View, leaf: Leaf<'_>) -> (Shown, String) {

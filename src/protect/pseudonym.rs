@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn class(name: &str, mask: MaskStyle) -> Class {
-        Class { name: name.into(), mask, storage: Storage::Clear, detects: vec![] }
+        Class { name: name.into(), mask, storage: Storage::CLEAR, detects: vec![] }
     }
 
     fn made(mask: MaskStyle, value: &str) -> String {

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Row by row: a module, and the rows above it that it may import.
-const TABLE: [(&str, &[&str]); 17] = [
+const TABLE: [(&str, &[&str]); 20] = [
     ("model", &[]),
     ("crypto", &["model"]),
     ("formats", &["model"]),
@@ -22,19 +22,30 @@ const TABLE: [(&str, &[&str]); 17] = [
     ("tls", &["model"]),
     ("listener", &["model", "tls"]),
     ("upstream", &["model", "tls", "policy"]),
+    // Key files and the providers that unwrap their root: files and, for a KMS, a TLS connection.
+    ("keyring", &["model", "crypto", "tls"]),
+    ("vault", &["model", "crypto"]),
     ("audit", &["model", "crypto"]),
     (
         "config",
         &[
             "model", "crypto", "formats", "detect", "protect", "rewrite", "identity", "crm", "policy", "tls",
-            "listener", "upstream", "audit",
+            "listener", "upstream", "keyring", "vault", "audit",
         ],
     ),
     (
         "gateway",
         &[
             "model", "crypto", "detect", "protect", "rewrite", "identity", "crm", "policy", "tls", "listener",
-            "upstream", "audit", "config",
+            "upstream", "keyring", "vault", "audit", "config",
+        ],
+    ),
+    // Probe, backfill and re-wrap: what changes the CRM's stored values outside of an exchange.
+    (
+        "sweep",
+        &[
+            "model", "crypto", "protect", "rewrite", "crm", "policy", "tls", "upstream", "keyring", "vault", "audit",
+            "config", "gateway",
         ],
     ),
     ("sandbox", &["model"]),
@@ -42,7 +53,7 @@ const TABLE: [(&str, &[&str]); 17] = [
         "cli",
         &[
             "model", "crypto", "formats", "detect", "protect", "rewrite", "identity", "crm", "policy", "tls",
-            "listener", "upstream", "audit", "config", "gateway", "sandbox",
+            "listener", "upstream", "keyring", "vault", "audit", "config", "gateway", "sweep", "sandbox",
         ],
     ),
 ];

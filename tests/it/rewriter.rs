@@ -6,8 +6,8 @@ use fieldgate::{
     crypto::{Purpose, RootKey},
     detect::Detector,
     model::{
-        BodyMap, Class, ClassId, ClassTable, Entity, FieldRule, MaskStyle, Sensitive, Sighting, Storage, SubjectId,
-        View, Views,
+        BodyMap, Class, ClassId, ClassTable, Column, Entity, FieldRule, MaskStyle, Sensitive, Sighting, Storage,
+        SubjectId, View, Views,
     },
     protect::Protector,
     rewrite::{Layout, Limits, Links, Plan, ResponseView, RewriteError, Tools},
@@ -29,7 +29,7 @@ pub(crate) fn fields(fields: &[(&str, &str)]) -> Fixture {
     let class = |name: &str, mask, detects: &[Entity]| Class {
         name: name.into(),
         mask,
-        storage: Storage::Clear,
+        storage: Storage::CLEAR,
         detects: detects.to_vec(),
     };
     let classes = ClassTable::new(vec![
@@ -43,6 +43,7 @@ pub(crate) fn fields(fields: &[(&str, &str)]) -> Fixture {
         selector: selector.parse().unwrap(),
         class: classes.id(class.trim_end_matches("+base64")).unwrap(),
         base64: class.ends_with("+base64"),
+        column: Column::default(),
     };
     let map = BodyMap { fields: fields.iter().map(rule).collect(), ..BodyMap::default() };
     let mut views = Views::default();

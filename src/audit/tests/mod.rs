@@ -61,7 +61,7 @@ pub(in crate::audit) fn principal() -> Principal {
 
 pub(in crate::audit) fn classes() -> Arc<ClassTable> {
     let class =
-        |name: &str| Class { name: name.into(), mask: MaskStyle::Full, storage: Storage::Clear, detects: vec![] };
+        |name: &str| Class { name: name.into(), mask: MaskStyle::Full, storage: Storage::CLEAR, detects: vec![] };
     Arc::new(ClassTable::new(["name", "email", "phone", "card_number"].map(class).to_vec()).unwrap())
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     formats::path::Paths,
-    model::{BodyMap, ClassId, FieldRule},
+    model::{BodyMap, ClassId, Column, FieldRule},
 };
 
 /// Hides every selected leaf behind `#`.
@@ -31,7 +31,8 @@ impl Handler for Hide {
 
 fn paths(selectors: &[&str]) -> Arc<Paths> {
     let class = ClassId::new(0).unwrap();
-    let rule = |text: &&str| FieldRule { selector: text.parse().unwrap(), class, base64: false };
+    let rule =
+        |text: &&str| FieldRule { selector: text.parse().unwrap(), class, base64: false, column: Column::default() };
     Arc::new(Paths::compile(&BodyMap { fields: selectors.iter().map(rule).collect(), ..BodyMap::default() }).unwrap())
 }
 
