@@ -18,3 +18,4 @@ pub mod rewrite;
 pub mod sandbox;
 pub mod tls;
 pub mod upstream;
+pub mod vault;

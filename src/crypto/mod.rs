@@ -6,6 +6,7 @@ mod keyset;
 mod mac;
 mod root;
 mod sealed;
+mod shelf;
 mod signing;
 mod spelling;
 mod subject;
@@ -19,6 +20,7 @@ pub use keyset::{
 };
 pub use mac::MacKey;
 pub use root::{KeyError, Purpose, RootKey};
+pub use shelf::Shelf;
 pub use signing::{SigningKey, VerifyingKey};
 pub use spelling::Spelling;
 pub use subject::SubjectKey;

@@ -59,7 +59,7 @@ const TABLE: [(&str, &[&str]); 20] = [
 ];
 
 /// Outside crates with an owner.
-const OWNED: [(&str, &[&str]); 15] = [
+const OWNED: [(&str, &[&str]); 16] = [
     ("cedar_policy", &["policy"]),
     ("regex", &["detect"]),
     ("aws_lc_rs", &["crypto", "tls"]),
@@ -74,7 +74,8 @@ const OWNED: [(&str, &[&str]); 15] = [
     ("idna", &["protect"]),
     ("unicode_normalization", &["protect"]),
     ("clap", &["cli"]),
-    ("rustix", &["audit", "listener", "keyring", "cli"]),
+    ("redb", &["vault"]),
+    ("rustix", &["audit", "listener", "keyring", "vault", "cli"]),
 ];
 
 /// Modules that know neither sockets nor files nor the clock.
