@@ -9,7 +9,8 @@ use toml::{
 };
 
 use super::{
-    AdminSettings, ClassSettings, Config, LimitSettings, ListenerSettings, TimeoutSettings, class, locate::Locator,
+    AdminSettings, BudgetSettings, ClassSettings, Config, LimitSettings, ListenerSettings, TimeoutSettings, class,
+    locate::Locator,
 };
 use crate::{
     audit,
@@ -39,12 +40,14 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     let policy = sections.required("policy");
     let classes: Vec<ClassSettings> = sections.list("class");
     let audit: Option<audit::Settings> = sections.required("audit");
+    let budget: Option<BudgetSettings> = sections.or_default("budget");
     let limits: Option<LimitSettings> = sections.or_default("limits");
     let timeouts: Option<TimeoutSettings> = sections.or_default("timeouts");
     let admin: Option<AdminSettings> = sections.or_default("admin");
     let log = sections.or_default("log");
     let ranges = [
         audit.as_ref().map(audit::Settings::problems),
+        budget.as_ref().map(BudgetSettings::problems),
         limits.as_ref().map(LimitSettings::problems),
         timeouts.as_ref().map(TimeoutSettings::problems),
         admin.as_ref().map(AdminSettings::problems),
@@ -54,12 +57,13 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     sections.cross_check(&listeners, &upstreams);
     sections.unknown();
     let mistakes = sections.mistakes;
-    match (gateway, policy, audit, identity, limits, timeouts, admin, log) {
+    match (gateway, policy, audit, identity, budget, limits, timeouts, admin, log) {
         (
             Some(gateway),
             Some(policy),
             Some(audit),
             Some(identity),
+            Some(budget),
             Some(limits),
             Some(timeouts),
             Some(admin),
@@ -75,6 +79,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
             policy,
             classes: Arc::new(classes),
             audit,
+            budget,
             limits,
             timeouts,
             admin,

@@ -105,6 +105,7 @@ pub fn build(
             protector: Protector::new(keys.pseudonym),
             detector: Detector::new(),
         }),
+        budget: config.budget.rules.iter().cloned().map(Arc::new).collect(),
         limits: config.limits.clone(),
         timeouts: config.timeouts.clone(),
         sites,

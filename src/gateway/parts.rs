@@ -8,8 +8,10 @@ use tokio::time::Instant;
 
 use super::{
     body::{Clearance, Held, MAX_FRAME_BYTES, nothing_shown},
+    budget::{self, Meter},
     coding::{CodingError, Decoder},
     ending::Ending,
+    respond::Refusal,
 };
 use crate::{
     audit::AuditError,
@@ -60,6 +62,7 @@ impl PartError {
             Self::TooLarge => "response_too_large",
             Self::Coding(CodingError::Unsupported) => "unsupported_coding",
             Self::Coding(_) => "invalid_coding",
+            Self::Rewrite(RewriteError::OverBudget) => budget::CODE,
             Self::Rewrite(_) => "invalid_response",
             Self::Audit(_) => "audit_unavailable",
         }
@@ -80,6 +83,7 @@ pub(super) struct Parts {
     body: upstream::Body,
     decoder: Option<Decoder>,
     view: Option<ResponseView>,
+    meter: Option<Arc<Meter>>,
     bounds: Bounds,
     /// Coded bytes that came and are not decoded yet.
     coded: Bytes,
@@ -117,6 +121,7 @@ impl Parts {
             body,
             decoder: Some(decoder),
             view: Some(view),
+            meter: None,
             bounds,
             coded: Bytes::new(),
             out: Vec::new(),
@@ -125,6 +130,17 @@ impl Parts {
             recorded: 0,
             ready: None,
         }
+    }
+
+    /// Settles with `meter` what is shown.
+    pub(super) fn metered(mut self, meter: Option<Arc<Meter>>) -> Self {
+        self.meter = meter;
+        self
+    }
+
+    /// Why the caller gets nothing, when a budget is the reason.
+    pub(super) fn refusal(&self) -> Option<Box<Refusal>> {
+        Some(Box::new(self.meter.as_ref()?.stopped()?.refusal()))
     }
 
     /// Whether everything was rewritten.
@@ -166,9 +182,12 @@ impl Parts {
     }
 
     async fn clear(&mut self, window: Window, ending: &Ending) -> Result<(Bytes, Clearance), PartError> {
+        // That a search found nobody is an answer, too.
+        let searched = !ending.searched.is_empty() && self.recorded == 0;
+        let found = !window.sightings.is_empty();
         let clearance = match nothing_shown(&window.sightings) {
-            Some(nothing) => Clearance::NothingShown(nothing),
-            None => {
+            Some(nothing) if !searched => Clearance::NothingShown(nothing),
+            _ => {
                 self.recorded += 1;
                 let subject = |seen| Subject { kind: Arc::clone(&self.resource), seen };
                 let subjects = window.sightings.into_iter().map(subject).collect();
@@ -176,6 +195,15 @@ impl Parts {
                 Clearance::Recorded(ending.record(kind, subjects, ClassSet::EMPTY).await?)
             }
         };
+        if let Some(meter) = &self.meter {
+            meter.settle(ending.shared().now());
+            if found {
+                meter.found_somebody();
+            }
+            if self.is_complete() {
+                meter.end_find();
+            }
+        }
         Ok((window.held.release(&clearance), clearance))
     }
 
@@ -257,6 +285,11 @@ impl Streaming {
     /// The next part; `None` at the end.
     pub(super) async fn next(mut self: Box<Self>) -> (Box<Self>, Result<Option<Bytes>, BodyError>) {
         let part = tokio::time::timeout_at(self.until, self.parts.part(&mut self.ending)).await;
+        if let Ok(Err(PartError::Rewrite(RewriteError::OverBudget))) = &part
+            && let Some(meter) = &self.parts.meter
+        {
+            meter.record(&mut self.ending).await;
+        }
         let part = part.unwrap_or(Err(PartError::Late)).map_err(|error| {
             tracing::warn!(error = %error, code = error.code(), "exchange ended");
             self.ending.why = Some(error.code());

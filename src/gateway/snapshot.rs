@@ -6,7 +6,7 @@ use http::Method;
 
 use super::status::RouteStatus;
 use crate::{
-    config::{LimitSettings, TimeoutSettings},
+    config::{BudgetRule, LimitSettings, TimeoutSettings},
     crm::Api,
     identity::Identity,
     listener,
@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub classes: Arc<ClassTable>,
     /// Detectors and stand-ins.
     pub tools: Arc<Tools>,
+    /// How many people whom may see.
+    pub(super) budget: Vec<Arc<BudgetRule>>,
     /// Bounds.
     pub limits: LimitSettings,
     /// Bounds in time.
@@ -136,7 +138,7 @@ impl Snapshot {
         }
     }
 
-    fn rewrite_limits(&self) -> rewrite::Limits {
+    pub(super) fn rewrite_limits(&self) -> rewrite::Limits {
         rewrite::Limits {
             depth: self.limits.json_depth,
             value_bytes: self.limits.value_bytes,
