@@ -12,7 +12,14 @@ pub const MAX_RULES: usize = 64;
 /// The largest number of people or guesses of a rule: what a rule keeps of one principal is 32 bytes a person.
 pub const MAX_PEOPLE: u32 = 100_000;
 
-/// `[budget]`. Without a rule nothing is counted.
+/// Wrong values of `POST /.fieldgate/verify` within a day, for callers about whom no rule says how many: a date of birth or
+/// the rest of a masked number would be found by asking often enough. Eighty calls a day with one slip in twelve are seven.
+pub const BUILT_IN_GUESSES: u32 = 20;
+
+/// The name of the rule that is always there.
+const BUILT_IN: &str = "built-in";
+
+/// `[budget]`. Without a rule only wrong values of `verify` are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct BudgetSettings {
@@ -84,6 +91,27 @@ fn everything() -> Vec<Counted> {
 }
 
 impl BudgetRule {
+    /// The rule for comparisons of callers about whom no rule with a `guess_after` is.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self {
+            name: BUILT_IN.to_owned(),
+            roles: Vec::new(),
+            kinds: Vec::new(),
+            per: Period::Day,
+            mask_after: None,
+            stop_after: None,
+            guess_after: Some(BUILT_IN_GUESSES),
+            counts: vec![Counted::Verify],
+        }
+    }
+
+    /// Whether it says how many wrong values of `verify` there may be.
+    #[must_use]
+    pub fn bounds_verify(&self) -> bool {
+        self.guess_after.is_some() && self.counts(Counted::Verify)
+    }
+
     /// Whether the rule is about `principal`.
     #[must_use]
     pub fn is_about(&self, principal: &Principal) -> bool {
@@ -133,6 +161,9 @@ impl BudgetRule {
             let help = "use 1 to 64 lower-case letters, digits, `_` and `-`";
             wrong("name", "the name of a rule is not valid".to_owned(), help);
         }
+        if self.name == BUILT_IN {
+            wrong("name", format!("`{BUILT_IN}` is the rule that is always there"), "choose another name");
+        }
         for kind in self.kinds.iter().filter(|kind| kind.parse::<Kind>().is_err()) {
             wrong("kinds", format!("`{kind}` is no kind of principal"), "use `human`, `service` or `ai`");
         }
@@ -152,6 +183,10 @@ impl BudgetRule {
         {
             let what = format!("`mask_after` is {mask}, and `stop_after` comes first with {stop}");
             wrong("mask_after", what, "choose a number that is not above `stop_after`");
+        }
+        if self.guess_after.is_some() && !self.counts(Counted::Find) && !self.counts(Counted::Verify) {
+            let help = "add `find` or `verify` to `counts`, or leave `guess_after` out";
+            wrong("guess_after", "guesses are finds and comparisons, and neither counts".to_owned(), help);
         }
         if self.counts.is_empty() {
             wrong("counts", "nothing counts".to_owned(), "name `reveal`, `verify` or `find`, or leave the key out");
@@ -179,6 +214,7 @@ mod tests {
         assert_eq!(rule("mask_after = 8\nstop_after = 7"), ["budget.rule.0.mask_after"]);
         assert_eq!(rule(""), ["budget.rule.0.per"]);
         assert_eq!(rule("stop_after = 1\ncounts = []"), ["budget.rule.0.counts"]);
+        assert_eq!(rule("guess_after = 1\ncounts = [\"reveal\"]"), ["budget.rule.0.guess_after"]);
         assert_eq!(rule("stop_after = 1\nkinds = [\"robot\"]"), ["budget.rule.0.kinds"]);
         let rules = |count: usize| -> String {
             (0..count).map(|at| format!("[[rule]]\nname = \"r{at}\"\nper = \"day\"\nstop_after = 1\n")).collect()
@@ -191,6 +227,7 @@ mod tests {
     fn names_are_plain_and_unique() {
         let rule = |name: &str| format!("[[rule]]\nname = \"{name}\"\nper = \"day\"\nstop_after = 1\n");
         assert!(problems(&rule("agents-by-day_2")).is_empty());
+        assert_eq!(problems(&rule("built-in")), ["budget.rule.0.name"]);
         assert_eq!(problems(&rule("Agents")), ["budget.rule.0.name"]);
         assert_eq!(problems(&rule(&"a".repeat(65))), ["budget.rule.0.name"]);
         assert!(problems(&rule(&"a".repeat(64))).is_empty());

@@ -8,7 +8,7 @@ mod sections;
 
 use std::path::{Path, PathBuf};
 
-pub use budget::{BudgetRule, BudgetSettings, Counted, MAX_PEOPLE, MAX_RULES, Period};
+pub use budget::{BUILT_IN_GUESSES, BudgetRule, BudgetSettings, Counted, MAX_PEOPLE, MAX_RULES, Period};
 pub use class::ClassSettings;
 pub use sections::{
     AdminSettings, Bytes, GatewaySettings, LimitSettings, ListenerSettings, LogFormat, LogSettings, Seconds,

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{
+    budget::Rules,
     snapshot::{RoutePlan, Site, Snapshot},
     status::Status,
 };
@@ -105,7 +106,7 @@ pub fn build(
             protector: Protector::new(keys.pseudonym),
             detector: Detector::new(),
         }),
-        budget: config.budget.rules.iter().cloned().map(Arc::new).collect(),
+        budget: Rules::new(&config.budget),
         limits: config.limits.clone(),
         timeouts: config.timeouts.clone(),
         sites,

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use http::Method;
 
-use super::status::RouteStatus;
+use super::{budget, status::RouteStatus};
 use crate::{
-    config::{BudgetRule, LimitSettings, TimeoutSettings},
+    config::{LimitSettings, TimeoutSettings},
     crm::Api,
     identity::Identity,
     listener,
@@ -34,7 +34,7 @@ pub struct Snapshot {
     /// Detectors and stand-ins.
     pub tools: Arc<Tools>,
     /// How many people whom may see.
-    pub(super) budget: Vec<Arc<BudgetRule>>,
+    pub(super) budget: budget::Rules,
     /// Bounds.
     pub limits: LimitSettings,
     /// Bounds in time.

@@ -195,7 +195,7 @@ proptest! {
         let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
         for (at, (id, text)) in records.iter().enumerate() {
             let plan = if id.is_some_and(|id| hidden.contains(&id)) { &closed } else { &open };
-            let (alone, _) = view(plan, [body(&[text.clone()]).as_bytes()]).unwrap();
+            let (alone, _) = view(plan, [body(std::slice::from_ref(text)).as_bytes()]).unwrap();
             let alone: serde_json::Value = serde_json::from_slice(&alone).unwrap();
             prop_assert_eq!(&shown["items"][at], &alone["items"][0]);
         }

@@ -208,11 +208,7 @@ impl Meter {
                 work.claims.push((*at, who));
             }
         }
-        if room == Room::Full {
-            return Admission::Reveal;
-        }
-        self.budgets.masked.fetch_add(1, Ordering::Relaxed);
-        Admission::Mask
+        if room == Room::Full { Admission::Reveal } else { Admission::Mask }
     }
 
     /// The accounts whose rule counts `what`, locked in their order.
@@ -251,7 +247,11 @@ impl Gate for Meter {
                 self.request.wrapping_add(work.unnamed - 1).to_be_bytes()
             }
         };
-        self.admit(Counted::Reveal, who)
+        let admission = self.admit(Counted::Reveal, who);
+        if admission == Admission::Mask {
+            self.budgets.masked.fetch_add(1, Ordering::Relaxed);
+        }
+        admission
     }
 
     fn finds(&self, subject: &SubjectId) -> Admission {

@@ -10,6 +10,8 @@ mod meter;
 mod restore;
 #[cfg(test)]
 mod shift;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +32,7 @@ use super::{
     snapshot::{RoutePlan, Site},
 };
 use crate::{
-    config::{BudgetRule, Counted},
+    config::{BudgetRule, BudgetSettings, Counted},
     crm::Matched,
     crypto::MacKey,
     model::{ClassSet, Principal, Timestamp, View},
@@ -46,6 +48,37 @@ pub(super) use meter::{AtStop, Meter};
 const MAX_PRINCIPALS: usize = 16_384;
 
 type Tally = Arc<Mutex<Account>>;
+
+/// The rules of a configuration.
+#[derive(Debug)]
+pub(super) struct Rules {
+    configured: Vec<Arc<BudgetRule>>,
+    /// For comparisons, where no configured rule bounds them.
+    built_in: Arc<BudgetRule>,
+}
+
+impl Rules {
+    pub(super) fn new(settings: &BudgetSettings) -> Self {
+        let configured = settings.rules.iter().cloned().map(Arc::new).collect();
+        Self { configured, built_in: Arc::new(BudgetRule::built_in()) }
+    }
+
+    /// The rules about `party` that bear on `call`.
+    fn about(&self, party: &Principal, call: Call) -> impl Iterator<Item = &Arc<BudgetRule>> {
+        let configured = self.configured.iter().filter(|rule| rule.is_about(party));
+        let bounded = configured.clone().any(|rule| rule.bounds_verify());
+        configured.chain((call == Call::Comparison && !bounded).then_some(&self.built_in))
+    }
+}
+
+/// What a caller does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    /// It reads or writes through a route.
+    Exchange,
+    /// It compares a value.
+    Comparison,
+}
 
 /// Every account.
 #[derive(Debug)]
@@ -102,10 +135,10 @@ impl Budgets {
     }
 
     /// What `rules` count of `principal` and of the human it acts for; `None` when no rule is about either.
-    fn of(&self, rules: &[Arc<BudgetRule>], principal: &Principal, now: Timestamp) -> Option<Of> {
+    fn of(&self, rules: &Rules, call: Call, principal: &Principal, now: Timestamp) -> Option<Of> {
         let mut of = Of::default();
         for party in std::iter::once(principal).chain(principal.on_behalf_of.as_deref()) {
-            for rule in rules.iter().filter(|rule| rule.is_about(party)) {
+            for rule in rules.about(party, call) {
                 match self.tally(rule, &party.id, now) {
                     Some(tally) => of.add(rule, &party.id, tally),
                     None => of.crowd(rule),
@@ -209,7 +242,7 @@ pub(super) fn open(
     }
     exchange.ending.searched = searched;
     let at_stop = if route.action.is_write() { AtStop::Mask } else { AtStop::Refuse };
-    let Some(meter) = meter(exchange, site, route, at_stop) else { return Ok(None) };
+    let Some(meter) = meter(exchange, site, route, Call::Exchange, at_stop) else { return Ok(None) };
     let stopped = |stop: Stop| Box::new(stop.refusal());
     if !searched.is_empty() {
         meter.guess(Counted::Find).map_err(stopped)?;
@@ -222,13 +255,19 @@ pub(super) fn open(
 }
 
 /// The budgets that bear on the exchange's caller.
-pub(super) fn meter(exchange: &Exchange<'_>, site: &Site, route: &RoutePlan, at_stop: AtStop) -> Option<Arc<Meter>> {
+pub(super) fn meter(
+    exchange: &Exchange<'_>,
+    site: &Site,
+    route: &RoutePlan,
+    call: Call,
+    at_stop: AtStop,
+) -> Option<Arc<Meter>> {
     let rules = &exchange.snapshot.budget;
-    if rules.is_empty() {
+    if rules.configured.is_empty() && call == Call::Exchange {
         return None;
     }
     let budgets = &exchange.worker.shared.budgets;
-    let of = budgets.of(rules, exchange.ending.actor.principal.as_deref()?, exchange.now)?;
+    let of = budgets.of(rules, call, exchange.ending.actor.principal.as_deref()?, exchange.now)?;
     let place = (Arc::clone(&route.resource), Arc::clone(&site.upstream_name));
     Some(Arc::new(Meter::new(budgets, of, place, exchange.ending.request, at_stop, exchange.now)))
 }

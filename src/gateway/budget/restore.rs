@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use super::{
-    Budgets,
+    Budgets, Rules,
     account::{Claim, Ref, Room},
     lock,
 };
@@ -19,21 +19,26 @@ use crate::{
 /// Bytes of the log that a start reads at most: about 350,000 records, which take a few seconds.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
-const KINDS: [&str; 2] = ["access.reveal", "access.verify"];
+const REVEAL: &str = "access.reveal";
+const VERIFY: &str = "access.verify";
 
 impl Budgets {
     /// Counts what the log in `dir` says of the windows of `rules` that are open at `now`. Reads as far back as the longest
     /// window and at most `MAX_BYTES`; past that the newest records count, and a warning says so.
-    pub(in crate::gateway) fn restore(&self, rules: &[Arc<BudgetRule>], dir: &Path, now: Timestamp) {
-        let window = |rule: &Arc<BudgetRule>| {
+    ///
+    /// Where nothing is configured only comparisons are looked for, and no other record is parsed.
+    pub(in crate::gateway) fn restore(&self, rules: &Rules, dir: &Path, now: Timestamp) {
+        let kinds: &[&str] = if rules.configured.is_empty() { &[VERIFY] } else { &[REVEAL, VERIFY] };
+        let rules: Vec<_> = rules.configured.iter().chain([&rules.built_in]).collect();
+        let window = |rule: &&Arc<BudgetRule>| {
             let (seconds, steps) = rule.per.steps();
             seconds * (steps + 1)
         };
         let Some(longest) = rules.iter().map(window).max() else { return };
         let mut records = 0_u64;
-        let read = audit::tail(dir, now.plus_seconds(-longest), MAX_BYTES, &KINDS, |record| {
+        let read = audit::tail(dir, now.plus_seconds(-longest), MAX_BYTES, kinds, |record| {
             records += 1;
-            self.restore_record(rules, record);
+            self.restore_record(&rules, record);
         });
         match read {
             Ok(Tail::Whole) => tracing::info!(records, "budgets counted from the access log"),
@@ -46,7 +51,7 @@ impl Budgets {
         }
     }
 
-    fn restore_record(&self, rules: &[Arc<BudgetRule>], record: &Value) {
+    fn restore_record(&self, rules: &[&Arc<BudgetRule>], record: &Value) {
         let Some(at) = record["ts"].as_str().and_then(time) else { return };
         let actor = &record["actor"];
         let human = &actor["on_behalf_of"];
@@ -64,10 +69,10 @@ impl Budgets {
     fn restore_party(&self, rule: &Arc<BudgetRule>, id: &Arc<str>, record: &Value, at: Timestamp) {
         let Some(tally) = self.tally(rule, id, at) else { return };
         let mut account = lock(&tally);
-        let verify = record["kind"] == "access.verify";
+        let verify = record["kind"] == VERIFY;
         let find = !verify && record["searched"].is_array();
         let mut people = record["subjects"].as_array().into_iter().flatten().peekable();
-        let first_part = record["part"]["n"] == 1;
+        let first_part = record.pointer("/part/n").and_then(Value::as_u64) == Some(1);
         if (verify && rule.counts(Counted::Verify) && record["match"] == false)
             || (find && rule.counts(Counted::Find) && first_part && people.peek().is_none())
         {

@@ -1,6 +1,8 @@
 //! `POST /.fieldgate/verify`: a value and a record in, whether the record's field holds that value out. One bit, and no more:
 //! who asks needs no right to see the class, and each question is recorded and counted before it is answered.
 
+mod compare;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
@@ -9,11 +11,10 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming as Inbound;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::{
-    budget::{self, AtStop, Found, Meter},
+    budget::{self, AtStop, Call, Found, Meter},
     coding::Decoder,
     exchange::{AUDIT_REF, Exchange, Stage},
     plan::{Plan, unknown_purpose},
@@ -25,10 +26,8 @@ use super::{
 use crate::{
     config::Counted,
     crm::{Matched, Route},
-    crypto,
     model::{
-        AccessKind, Action, BodyFormat, Class, ClassId, ClassSet, MaskStyle, Principal, Purpose, Sensitive, Sighting,
-        Subject, Verified,
+        AccessKind, Action, BodyFormat, ClassId, ClassSet, Principal, Purpose, Sensitive, Sighting, Subject, Verified,
     },
     protect,
     rewrite::{self, Admission, Collected},
@@ -94,7 +93,7 @@ pub(super) async fn answer(
     let Some(subject) = matched.subject.clone() else {
         return Err(bad("the path of this route names no record; name a route with a `subject`"));
     };
-    let meter = budget::meter(exchange, site, &route, AtStop::Refuse);
+    let meter = budget::meter(exchange, site, &route, Call::Comparison, AtStop::Refuse);
     if let Some(meter) = &meter {
         let stopped = |stop: budget::Stop| Box::new(stop.refusal());
         meter.guess(Counted::Verify).map_err(stopped)?;
@@ -103,9 +102,9 @@ pub(super) async fn answer(
         }
     }
     let held = held(exchange, site, &route, &plan, &matched, &head, wanted).await?;
-    let held = clear_text_of(held);
+    let held = compare::clear_text_of(held);
     let verified = match exchange.snapshot.classes.get(class) {
-        Some(class) => compare(class, &held, &value),
+        Some(class) => compare::compare(class, &held, &value),
         None => Verified::NoMatch,
     };
     let seen = Sighting { subject: Some(subject), ..Sighting::default() };
@@ -326,37 +325,6 @@ impl From<super::coding::CodingError> for TooLarge {
     }
 }
 
-/// The clear text of what the CRM holds. The one place where sealed values and tokens are opened before they are compared.
-fn clear_text_of(held: Vec<Sensitive<String>>) -> Vec<Sensitive<String>> {
-    held
-}
-
-/// Whether `value` is among `held`, however it is spelled. Every one is compared to its end, whatever it comes to.
-fn compare(class: &Class, held: &[Sensitive<String>], value: &Sensitive<String>) -> Verified {
-    let digest = |text: &Sensitive<String>| crypto::sha256(&[normal_form(class, text.expose()).as_bytes()]);
-    let asked = digest(value);
-    // An empty normal form says nothing about anybody.
-    let some = subtle::Choice::from(u8::from(!normal_form(class, value.expose()).is_empty()));
-    let none = subtle::Choice::from(0);
-    let among = held.iter().fold(none, |among, one| among | digest(one).ct_eq(&asked)) & some;
-    if bool::from(among) { Verified::Match } else { Verified::NoMatch }
-}
-
-/// A value as it is compared: the one place that decides which spellings are the same.
-fn normal_form(class: &Class, text: &str) -> Zeroizing<String> {
-    let text = text.trim();
-    Zeroizing::new(match class.mask {
-        MaskStyle::Email => text.to_lowercase(),
-        MaskStyle::Phone | MaskStyle::Card => {
-            let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-            digits.strip_prefix("00").map(str::to_owned).unwrap_or(digits)
-        }
-        MaskStyle::Iban => text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase(),
-        MaskStyle::Name | MaskStyle::Address => text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" "),
-        MaskStyle::Date | MaskStyle::KeepFirst(_) | MaskStyle::KeepLast(_) | MaskStyle::Full => text.to_owned(),
-    })
-}
-
 fn refuse(code: &'static str, status: StatusCode, detail: &str) -> Box<Refusal> {
     Box::new(Refusal::new(code, status, detail))
 }
@@ -373,37 +341,6 @@ fn unreadable() -> Box<Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Storage;
-
-    fn class(mask: MaskStyle) -> Class {
-        Class { name: "x".into(), mask, storage: Storage::CLEAR, detects: vec![] }
-    }
-
-    fn verified(mask: MaskStyle, held: &[&str], value: &str) -> Verified {
-        let held: Vec<_> = held.iter().map(|text| Sensitive::new((*text).to_owned())).collect();
-        compare(&class(mask), &held, &Sensitive::new(value.to_owned()))
-    }
-
-    #[test]
-    fn spellings_of_one_value_match_and_other_values_do_not() {
-        for (mask, held, same, other) in [
-            (MaskStyle::Email, "Jane.Doe@Example.com", " jane.doe@example.COM", "jane.do@example.com"),
-            (MaskStyle::Phone, "+49 (30) 901-820", "0049 30 901820", "+49 30 901821"),
-            (MaskStyle::Card, "4111 1111 1111 1111", "4111-1111-1111-1111", "4111 1111 1111 1112"),
-            (MaskStyle::Iban, "DE89 3704 0044 0532 0130 00", "de89370400440532013000", "DE89"),
-            (MaskStyle::Name, "Jane  Doe", "jane doe", "jane d"),
-            (MaskStyle::Full, "A1", "A1 ", "a1"),
-        ] {
-            assert_eq!(verified(mask, &["zzz", held], same), Verified::Match, "{held}");
-            assert_eq!(verified(mask, &[held, "zzz"], other), Verified::NoMatch, "{held}");
-        }
-    }
-
-    #[test]
-    fn what_has_no_normal_form_matches_nothing() {
-        assert_eq!(verified(MaskStyle::Phone, &["none", ""], "unknown"), Verified::NoMatch);
-        assert_eq!(verified(MaskStyle::Email, &[], "a@b.example"), Verified::NoMatch);
-    }
 
     fn question(text: &str) -> Question {
         serde_json::from_str(text).unwrap()
