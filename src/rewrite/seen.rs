@@ -4,6 +4,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use super::gate::{Admission, Moves};
 use crate::model::{ClassId, ClassSet, Sensitive, Sighting, SubjectId, View};
 
 /// Different ids that one record may have: one, when the CRM behaves.
@@ -20,6 +21,28 @@ struct Record {
     fresh: Sighting,
     /// The output byte of the first of it, while no subject is known.
     waiting: Option<u64>,
+    /// How far a gate lets it be shown, once that was asked.
+    admission: Option<Admission>,
+}
+
+/// Whether a record of which nothing protected is shown is a sighting all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finds {
+    /// No: it is not about anybody.
+    No,
+    /// Yes: that it is there is what the caller asked.
+    Subjects,
+}
+
+/// Whose a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner<'s> {
+    /// Not known yet.
+    Waits,
+    /// Named by itself; more than one when it has several ids.
+    Own(&'s [SubjectId]),
+    /// Named by the path, if at all.
+    Path(Option<&'s SubjectId>),
 }
 
 /// The sightings of a body.
@@ -29,6 +52,7 @@ pub(super) struct Seen {
     fallback: Option<SubjectId>,
     /// Records wait for their own subject.
     waits: bool,
+    finds: Finds,
     records: Vec<Record>,
     done: Vec<Sighting>,
     index: HashTable<usize>,
@@ -41,6 +65,7 @@ impl Seen {
         Self {
             fallback,
             waits,
+            finds: Finds::No,
             // The document is a record when nothing narrower is.
             records: vec![Record::default()],
             done: Vec::new(),
@@ -56,8 +81,78 @@ impl Seen {
 
     /// A record ends: what has no subject by now has none of its own.
     pub(super) fn close(&mut self) {
-        if let Some(mut record) = self.records.pop() {
-            self.settle(&mut record);
+        let Some(mut record) = self.records.pop() else { return };
+        self.settle(&mut record);
+        if self.finds == Finds::Subjects && is_empty(&record.seen) {
+            for subject in record.subjects {
+                self.attribute_found(Some(subject), &Sighting::default());
+            }
+        }
+    }
+
+    /// Makes records of which nothing protected is shown sightings, too.
+    pub(super) fn find(&mut self) {
+        self.finds = Finds::Subjects;
+    }
+
+    pub(super) fn finds(&self) -> Finds {
+        self.finds
+    }
+
+    /// Open records, the document among them.
+    pub(super) fn depth(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whose the innermost record is.
+    pub(super) fn owner(&self) -> Owner<'_> {
+        match self.records.last().map(|record| record.subjects.as_slice()) {
+            Some(ids) if !ids.is_empty() => Owner::Own(ids),
+            _ if self.waits => Owner::Waits,
+            _ => Owner::Path(self.fallback.as_ref()),
+        }
+    }
+
+    /// The record the path names.
+    pub(super) fn fallback(&self) -> Option<&SubjectId> {
+        self.fallback.as_ref()
+    }
+
+    /// What a gate said about the innermost record.
+    pub(super) fn admission(&self) -> Option<Admission> {
+        self.records.last().and_then(|record| record.admission)
+    }
+
+    /// A gate said about the innermost record how far it may be shown; what is noted of it follows.
+    pub(super) fn admit(&mut self, admission: Admission) {
+        let Some(record) = self.records.last_mut() else { return };
+        record.admission = Some(admission);
+        if admission == Admission::Mask {
+            for seen in [&mut record.seen, &mut record.fresh] {
+                seen.capped = seen.capped.union(seen.reveal);
+                seen.mask = seen.mask.union(seen.reveal);
+                seen.reveal = ClassSet::EMPTY;
+            }
+        }
+    }
+
+    /// Whether something of the innermost record is revealed.
+    pub(super) fn reveals(&self) -> bool {
+        self.records.last().is_some_and(|record| !record.seen.reveal.is_empty())
+    }
+
+    /// `class` of the innermost record would have been revealed.
+    pub(super) fn cap(&mut self, class: ClassId) {
+        if let Some(record) = self.records.last_mut() {
+            record.seen.capped.insert(class);
+            record.fresh.capped.insert(class);
+        }
+    }
+
+    /// Output bytes moved.
+    pub(super) fn moved(&mut self, moves: &Moves) {
+        for waiting in self.records.iter_mut().filter_map(|record| record.waiting.as_mut()) {
+            *waiting = moves.of(*waiting);
         }
     }
 
@@ -129,9 +224,12 @@ impl Seen {
     }
 
     fn attribute(&mut self, subject: Option<SubjectId>, seen: &Sighting) {
-        if is_empty(seen) {
-            return;
+        if !is_empty(seen) {
+            self.attribute_found(subject, seen);
         }
+    }
+
+    fn attribute_found(&mut self, subject: Option<SubjectId>, seen: &Sighting) {
         let Self { done, index, hasher, .. } = self;
         let key = |subject: &Option<SubjectId>| hasher.hash_one(subject.as_ref().map(|id| id.expose().as_str()));
         let found =
@@ -146,6 +244,7 @@ impl Seen {
             known.mask = known.mask.union(seen.mask);
             known.pseudonym = known.pseudonym.union(seen.pseudonym);
             known.redact = known.redact.union(seen.redact);
+            known.capped = known.capped.union(seen.capped);
         }
     }
 }

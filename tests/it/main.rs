@@ -9,9 +9,11 @@
 )]
 #![allow(unreachable_pub, reason = "the fuzz targets are shared with another crate")]
 
+mod budget;
 mod canary;
 mod commands;
 mod fuzz;
+mod gate;
 mod harness;
 mod http;
 mod identity;

@@ -62,6 +62,11 @@ impl Splicer {
         self.written
     }
 
+    /// Corrects [`Splicer::written`] after bytes of the output were replaced by longer or shorter ones.
+    pub fn moved(&mut self, written: u64) {
+        self.written = written;
+    }
+
     /// Reads `chunk` and appends to `out` what may go out.
     ///
     /// # Errors
