@@ -10,6 +10,7 @@ mod load;
 mod mistakes;
 mod query;
 mod routes;
+pub mod search;
 mod target;
 mod template;
 #[cfg(test)]
