@@ -17,16 +17,16 @@ pub struct SearchFields {
 
 /// A protected field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Field {
+pub(in super::super) struct Field {
     /// As the map spells it.
-    pub(super) name: Arc<str>,
-    pub(super) class: ClassId,
-    pub(super) finds: Finds,
+    pub(in super::super) name: Arc<str>,
+    pub(in super::super) class: ClassId,
+    pub(in super::super) finds: Finds,
 }
 
 /// How values of a field are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Finds {
+pub(in super::super) enum Finds {
     /// The CRM holds clear values: everything works.
     InClear,
     /// By equality of whole values.
@@ -71,6 +71,17 @@ impl SearchFields {
         self.names.iter().any(|(known, _)| *known == components)
     }
 
+    /// Whether some listed name ends with the component `name`.
+    pub(super) fn ends_with(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        self.names.iter().any(|(known, _)| known.last() == Some(&name))
+    }
+
+    /// The first components of the names that have several: entity sets, where names belong to one.
+    pub(super) fn sets(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().filter(|(name, _)| name.len() > 1).filter_map(|(name, _)| name.first()).map(String::as_str)
+    }
+
     /// The classes of the fields and of free terms.
     pub fn classes(&self) -> impl Iterator<Item = ClassId> {
         self.names.iter().filter_map(|(_, field)| field.as_ref()).chain(&self.free).map(|field| field.class)
@@ -100,7 +111,7 @@ impl SearchFields {
     }
 }
 
-fn field(name: &str, class: ClassId, classes: &ClassTable) -> Field {
+pub(super) fn field(name: &str, class: ClassId, classes: &ClassTable) -> Field {
     let storage = classes.get(class).map_or(Storage::CLEAR, |class| class.storage);
     Field { name: name.into(), class, finds: Finds::of(storage) }
 }

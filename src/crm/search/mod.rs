@@ -6,9 +6,12 @@
 
 mod cursor;
 mod fields;
+pub(super) mod load;
 mod odata;
 mod predicate;
+pub(super) mod rule;
 mod soql;
+pub(super) mod target;
 #[cfg(test)]
 mod testing;
 mod ticketsql;
@@ -18,6 +21,8 @@ use std::fmt;
 pub use cursor::MAX_SEARCH_DEPTH;
 pub use fields::SearchFields;
 pub use odata::Clause;
+pub use rule::{SearchPlace, SearchRule};
+pub use target::TargetSearch;
 
 use crate::model::{ClassId, Sensitive};
 use predicate::Found;
