@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{ClassId, ClassTable, Storage};
+use crate::model::{ClassId, ClassTable, Entity, Storage};
 
 /// The protected fields of a search rule.
 ///
@@ -11,8 +11,8 @@ use crate::model::{ClassId, ClassTable, Storage};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SearchFields {
     names: Vec<(Vec<String>, Option<Field>)>,
-    /// Classes of free search terms.
-    pub(super) free: Vec<Field>,
+    /// Classes of free search terms, and what values of them look like.
+    pub(super) free: Vec<(Field, Vec<Entity>)>,
 }
 
 /// A protected field.
@@ -56,9 +56,10 @@ impl SearchFields {
         }
     }
 
-    /// Adds a class of free search terms.
+    /// Adds a class of free search terms: those that look like what detectors find as this class.
     pub fn insert_free(&mut self, class: ClassId, classes: &ClassTable) {
-        self.free.push(field(classes.name(class), class, classes));
+        let entities = classes.get(class).map(|class| class.detects.clone()).unwrap_or_default();
+        self.free.push((field(classes.name(class), class, classes), entities));
     }
 
     /// Whether `name` is listed, be it as an exception.
@@ -84,14 +85,20 @@ impl SearchFields {
 
     /// The classes of the fields and of free terms.
     pub fn classes(&self) -> impl Iterator<Item = ClassId> {
-        self.names.iter().filter_map(|(_, field)| field.as_ref()).chain(&self.free).map(|field| field.class)
+        self.all().map(|field| field.class)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Field> {
+        let named = self.names.iter().filter_map(|(_, field)| field.as_ref());
+        named.chain(self.free.iter().map(|(field, _)| field))
     }
 
     /// The same fields, stored in clear.
     #[cfg(test)]
     pub(super) fn in_clear(&self) -> Self {
         let mut fields = self.clone();
-        fields.names.iter_mut().filter_map(|(_, field)| field.as_mut()).for_each(|field| field.finds = Finds::InClear);
+        let named = fields.names.iter_mut().filter_map(|(_, field)| field.as_mut());
+        named.chain(fields.free.iter_mut().map(|(field, _)| field)).for_each(|field| field.finds = Finds::InClear);
         fields
     }
 

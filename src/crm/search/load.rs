@@ -153,9 +153,11 @@ fn dialect_at(name: &Text<'_>, at: &Text<'_>, place: &SearchPlace, report: &mut 
     let dialect = match (name.value, place) {
         ("soql", SearchPlace::Parameter(_)) => Some(Dialect::Soql),
         ("ticketsql", SearchPlace::Parameter(_)) => Some(Dialect::TicketSql),
+        ("zendesk", SearchPlace::Parameter(_)) => Some(Dialect::Zendesk),
+        ("hubspot", SearchPlace::Body) => Some(Dialect::HubSpot),
         ("odata", SearchPlace::Parameter(parameter)) => Clause::of_parameter(parameter).map(Dialect::OData),
         ("odata", SearchPlace::Variable(_)) => Some(Dialect::OData(Clause::Key)),
-        ("soql" | "ticketsql" | "odata", _) => None,
+        ("soql" | "ticketsql" | "odata" | "zendesk" | "hubspot", _) => None,
         (other, _) => {
             report.inside(name.span.clone(), 0, format!("unknown dialect `{other}`"), HELP_DIALECT);
             return None;

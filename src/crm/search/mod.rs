@@ -6,6 +6,8 @@
 
 mod cursor;
 mod fields;
+mod free;
+mod hubspot;
 pub(super) mod load;
 mod odata;
 mod predicate;
@@ -14,15 +16,21 @@ mod soql;
 pub(super) mod target;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod ticketsql;
+mod zendesk;
 
 use std::fmt;
 
 pub use cursor::MAX_SEARCH_DEPTH;
 pub use fields::SearchFields;
+pub use free::MIN_FREE_DIGITS;
+pub use hubspot::{MAX_FILTERS, MAX_GROUP_FILTERS, MAX_GROUPS, MAX_VALUES};
 pub use odata::Clause;
 pub use rule::{SearchPlace, SearchRule};
 pub use target::TargetSearch;
+pub use zendesk::MAX_TERMS;
 
 use crate::model::{ClassId, Sensitive};
 use predicate::Found;
@@ -41,6 +49,10 @@ pub enum Dialect {
     OData(Clause),
     /// Request Tracker's ticket search.
     TicketSql,
+    /// Zendesk's search terms.
+    Zendesk,
+    /// HubSpot's search body (JSON).
+    HubSpot,
 }
 
 /// How a value that a query asks for is stored.
@@ -162,6 +174,8 @@ impl Query {
             Dialect::Soql => soql::parse(text, &mut found),
             Dialect::OData(clause) => odata::parse(clause, text, &mut found),
             Dialect::TicketSql => ticketsql::parse(text, &mut found),
+            Dialect::Zendesk => zendesk::parse(text, &mut found),
+            Dialect::HubSpot => hubspot::parse(text, &mut found),
         }?;
         let (asks, predicates) = found.finish();
         Ok(Self { dialect, text: Sensitive::new(text.to_owned()), asks, predicates })

@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 use super::{
     Ask, Dialect, MAX_ASKS, Pattern, SearchError, SearchFields,
     fields::{Field, Finds},
-    odata, soql, ticketsql,
+    hubspot, odata, soql, ticketsql, zendesk,
 };
 use crate::model::Sensitive;
 
@@ -96,9 +96,18 @@ impl<'f> Found<'f> {
             (_, Dialect::Soql) => "compare whole values with =, !=, IN or NOT IN",
             (_, Dialect::OData(_)) => "compare whole values with eq, ne or in in $filter",
             (_, Dialect::TicketSql) => "compare whole values with = or !=",
+            (_, Dialect::Zendesk) => "compare whole values with field:value or -field:value",
+            (_, Dialect::HubSpot) => "compare whole values with EQ, NEQ, IN or NOT_IN",
         };
         SearchError::Unsupported { field: field.name.to_string(), operator, instead }
     }
+}
+
+/// Whether `text` is the beginning of an indexed value as this gateway writes it into queries (field-protection.md §3, 32
+/// characters): the links of an answer repeat the query, and their prefixes come back.
+pub(super) fn is_stored_prefix(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    text.len() == 32 && text.starts_with("fg1_") && text.bytes().all(plain)
 }
 
 /// A predicate about to be written: what its field may, or may not, be.
@@ -182,6 +191,8 @@ fn expanded(
         Dialect::Soql => Ok(soql::write(&condition)),
         Dialect::OData(_) => Ok(odata::write(&condition)),
         Dialect::TicketSql => Ok(ticketsql::write(&condition)),
+        Dialect::Zendesk => Ok(zendesk::write(&condition)),
+        Dialect::HubSpot => hubspot::write(&condition, &predicate.name),
     }
 }
 
@@ -190,5 +201,7 @@ fn quote(dialect: Dialect, text: &str) -> Result<String, SearchError> {
         Dialect::Soql => Ok(soql::quote(text)),
         Dialect::OData(_) => Ok(odata::quote(text)),
         Dialect::TicketSql => ticketsql::quote(text),
+        Dialect::Zendesk => zendesk::quote(text),
+        Dialect::HubSpot => Ok(hubspot::quote(text)),
     }
 }

@@ -1,7 +1,7 @@
 //! What the tests of every dialect share: classes of each kind, stored forms by the value that is asked for.
 
 use super::*;
-use crate::model::{Class, ClassTable, KeyScope, MaskStyle, Mode, Storage, TokenShape};
+use crate::model::{Class, ClassTable, Entity, KeyScope, MaskStyle, Mode, Storage, TokenShape};
 
 /// `email` and `phone` are tokens, `iban` has an index, `name` cannot be searched for, `city` is stored in clear.
 pub(super) fn classes() -> ClassTable {
@@ -9,7 +9,7 @@ pub(super) fn classes() -> ClassTable {
         name: name.into(),
         mask: MaskStyle::Full,
         storage: Storage { mode, ..Storage::CLEAR },
-        detects: vec![],
+        detects: Entity::named(name).into_iter().collect(),
     };
     let modes = [
         ("email", Mode::Token(TokenShape::Email)),

@@ -7,7 +7,7 @@ use super::{
         SearchError,
         cursor::{Kind, Token},
         fields::{Field, Finds, components},
-        predicate::{Item, Predicate, Test},
+        predicate::{Item, Predicate, Test, is_stored_prefix},
     },
     Parser, lex,
 };
@@ -236,7 +236,9 @@ impl<'f> Parser<'_, '_, 'f> {
         } else if FUNCTIONS.contains(&path.to_ascii_lowercase().as_str()) {
             while !self.cursor.is_symbol(")") {
                 let argument = self.expression()?;
-                self.found.needs_clear(argument.field(), "a function")?;
+                if !(path.eq_ignore_ascii_case("startswith") && self.is_before_stored_prefix(&argument)) {
+                    self.found.needs_clear(argument.field(), "a function")?;
+                }
                 if !self.cursor.eat_symbol(",") {
                     break;
                 }
@@ -247,6 +249,14 @@ impl<'f> Parser<'_, '_, 'f> {
         self.cursor.expect_symbol(")", "`,` or `)` is expected")?;
         self.cursor.leave();
         Ok(Operand { span: name.start..self.cursor.end_of_last(), is: Is::Other })
+    }
+
+    /// Whether the argument that follows `argument` is a prefix that this gateway wrote.
+    fn is_before_stored_prefix(&self, argument: &Operand<'f>) -> bool {
+        let literal = self.cursor.peek_at(1);
+        let stored = literal.kind == Kind::Text && is_stored_prefix(&lex::unquote(self.cursor.str(literal)));
+        let last = self.cursor.str(self.cursor.peek_at(2)) == ")";
+        stored && last && argument.field().is_some_and(|field| field.finds == Finds::ByEquality)
     }
 
     /// `collection/any(c:c/email eq 'x')`: the variable stands for a member of the collection.

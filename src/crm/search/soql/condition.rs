@@ -5,7 +5,7 @@ use super::{
         SearchError,
         cursor::{Kind, Token},
         fields::{Field, Finds},
-        predicate::{Item, Predicate, Test},
+        predicate::{Item, Predicate, Test, is_stored_prefix},
     },
     Parser,
     lex::{self, Escapes},
@@ -55,6 +55,7 @@ impl Parser<'_, '_, '_> {
                 self.cursor.expect_word("IN", "IN is expected after NOT")?;
                 self.list(subject, field, Test::NotIn)
             }
+            "LIKE" if self.is_stored_prefix(field) => self.value().map(|_| ()),
             "LIKE" => self.in_clear(field, "LIKE"),
             "<" | "<=" | ">" | ">=" => self.in_clear(field, "a range"),
             "INCLUDES" | "EXCLUDES" => {
@@ -78,6 +79,14 @@ impl Parser<'_, '_, '_> {
             "INCLUDES" | "EXCLUDES" => self.literals(),
             _ => Err(SearchError::Syntax { at: operator.start, what: "an operator is expected" }),
         }
+    }
+
+    /// Whether the next literal is a prefix that this gateway wrote.
+    fn is_stored_prefix(&self, field: &Field) -> bool {
+        let literal = self.cursor.str(self.cursor.peek());
+        let text = lex::unquote(literal, 0, Escapes::OfLike).unwrap_or_default();
+        let prefix = text.strip_suffix('%').filter(|prefix| is_stored_prefix(prefix));
+        field.finds == Finds::ByEquality && prefix.is_some_and(|prefix| lex::quote_prefix(prefix) == literal)
     }
 
     fn in_clear(&mut self, field: &Field, operator: &'static str) -> Result<(), SearchError> {

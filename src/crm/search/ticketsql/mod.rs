@@ -13,7 +13,7 @@ use super::{
     SearchError,
     cursor::{Cursor, Kind, Token},
     fields::{Field, Finds},
-    predicate::{Condition, Found, Item, Predicate, Test},
+    predicate::{Condition, Found, Item, Predicate, Test, is_stored_prefix},
 };
 pub(super) use lex::quote;
 
@@ -30,6 +30,8 @@ struct Parser<'a, 'p, 'f> {
     cursor: Cursor<'a>,
     found: &'p mut Found<'f>,
 }
+
+const STARTSWITH: &str = "STARTSWITH";
 
 /// An operator, as far as it matters.
 #[derive(Clone, Copy)]
@@ -72,7 +74,9 @@ impl<'f> Parser<'_, '_, 'f> {
                 return Ok(());
             }
             Operator::Needs(name) => {
-                self.found.needs_clear(field, name)?;
+                if !(name == STARTSWITH && self.is_stored_prefix(field)) {
+                    self.found.needs_clear(field, name)?;
+                }
                 self.value(None)?;
                 return Ok(());
             }
@@ -109,10 +113,17 @@ impl<'f> Parser<'_, '_, 'f> {
             }
             ("<" | "<=" | ">" | ">=", false) => Operator::Needs("a range"),
             ("LIKE", _) => Operator::Needs("LIKE"),
-            ("STARTSWITH", _) => Operator::Needs("STARTSWITH"),
+            ("STARTSWITH", _) => Operator::Needs(STARTSWITH),
             ("ENDSWITH", _) => Operator::Needs("ENDSWITH"),
             _ => return Err(SearchError::Syntax { at: token.start, what: "an operator is expected" }),
         })
+    }
+
+    /// Whether the next literal is a prefix that this gateway wrote.
+    fn is_stored_prefix(&self, field: Option<&Field>) -> bool {
+        let literal = self.cursor.peek();
+        let stored = literal.kind == Kind::Text && is_stored_prefix(&lex::unquote(self.cursor.str(literal)));
+        stored && field.is_some_and(|field| field.finds == Finds::ByEquality)
     }
 
     fn list(&mut self, field: Option<&Field>) -> Result<Vec<Item>, SearchError> {
