@@ -38,6 +38,10 @@ fn route(world: &mut World, call: &Call, path: &[&str]) -> Result<Reply, Fault> 
         ["hubspot", "contacts", "search"] => {
             only(call, &Method::POST, "POST").and_then(|()| search::hubspot(world, call))
         }
+        ["forms", object] => {
+            only(call, &Method::POST, "POST")?;
+            collection(world, call, Object::at(object).ok_or_else(|| Fault::missing(call.path()))?)
+        }
         ["rt", "tickets"] => only(call, &Method::GET, "GET, HEAD").and_then(|()| search::ticket_sql(world, call)),
         [object, rest @ ..] => {
             let object = Object::at(object).ok_or_else(|| Fault::missing(call.path()))?;

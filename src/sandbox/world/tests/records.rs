@@ -48,6 +48,8 @@ fn a_form_creates_a_record() {
     assert_eq!(made.status, 201);
     let record = get(&crm, FIRST).json();
     assert_eq!((&record["LastName"], &record["Email"]), (&json!("O'Brien Co"), &json!("a+b@c.example")));
+    assert_eq!(send(&crm, Method::POST, "/world/forms/contacts", &form, "LastName=Doe").status, 201);
+    assert_eq!(get(&crm, "/world/forms/contacts").status, 405);
 }
 
 #[test]
