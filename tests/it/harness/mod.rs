@@ -2,6 +2,7 @@
 
 mod client;
 mod command;
+mod session;
 mod setup;
 mod tls;
 mod world;
@@ -13,6 +14,7 @@ use std::{
 
 pub use client::{Answer, Client};
 pub use command::{Said, fieldgate};
+pub use session::{Hello, Session, get};
 pub use setup::Setup;
 pub(crate) use setup::TOKEN;
 pub use tls::{client_tls, raw};

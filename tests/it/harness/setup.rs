@@ -22,6 +22,7 @@ pub struct Setup {
     crm: Crm,
     map: String,
     edit: Vec<(String, String)>,
+    files: Vec<(String, String)>,
     append: String,
 }
 
@@ -33,7 +34,7 @@ impl Setup {
 
     /// This CRM.
     pub fn of(crm: Crm) -> Self {
-        Self { crm, map: "sandbox".to_owned(), edit: Vec::new(), append: String::new() }
+        Self { crm, map: "sandbox".to_owned(), edit: Vec::new(), files: Vec::new(), append: String::new() }
     }
 
     /// Takes the API map in this file of `tests/data`.
@@ -45,6 +46,12 @@ impl Setup {
     /// Replaces `from`, which has to be there, in the configuration.
     pub fn edit(mut self, from: &str, to: &str) -> Self {
         self.edit.push((from.to_owned(), to.to_owned()));
+        self
+    }
+
+    /// Writes a file into the gateway's folder, over one that `fieldgate init` made.
+    pub fn file(mut self, path: &str, text: &str) -> Self {
+        self.files.push((path.to_owned(), text.to_owned()));
         self
     }
 
@@ -120,6 +127,9 @@ impl Setup {
         }
         text.push_str(&self.append);
         std::fs::write(&made.config, text).unwrap();
+        for (path, text) in &self.files {
+            std::fs::write(init.dir.join(path), text).unwrap();
+        }
         World {
             crm,
             made,

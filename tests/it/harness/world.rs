@@ -121,6 +121,12 @@ impl World {
         text
     }
 
+    /// The API key of a principal.
+    pub fn key(&self, principal: &str) -> String {
+        let found = self.made.callers.iter().find(|(id, _)| *id == principal);
+        found.unwrap_or_else(|| panic!("no caller {principal}")).1.expose().clone()
+    }
+
     fn client(&self, principal: &str) -> Client {
         let mut client = Client::new(self.address, &self.made.ca);
         if let Some((_, key)) = self.made.callers.iter().find(|(id, _)| *id == principal) {

@@ -190,7 +190,11 @@ fn hubspot_filters_find_contacts() {
         (filter("email", "NOT_CONTAINS_TOKEN", "jane@*".into()), "3"),
         (filter("lastname", "GT", "E".into()), "23"),
     ] {
-        assert_eq!(run(&json!({ "filterGroups": [group(&[filter.clone()])] })).as_deref(), Ok(found), "{filter}");
+        assert_eq!(
+            run(&json!({ "filterGroups": [group(std::slice::from_ref(&filter))] })).as_deref(),
+            Ok(found),
+            "{filter}"
+        );
     }
     let jane = filter("firstname", "EQ", "jane".into());
     let card = filter("card", "EQ", "42".into());
