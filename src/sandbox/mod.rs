@@ -130,9 +130,10 @@ impl Crm {
         self.store().records.tickets.keys().map(|number| format!("T-{number}")).collect()
     }
 
-    /// The customer, order or ticket `id` as the CRM holds it now; `self` links are empty in it.
+    /// The customer, order, ticket, contact or case `id` as the CRM holds it now; `self` links are empty or absent in it.
     pub fn stored(&self, id: &str) -> Option<serde_json::Value> {
-        self.store().record(id).cloned().map(serde_json::Value::Object)
+        let found = self.store().record(id).cloned();
+        found.or_else(|| self.world().stored(id)).map(serde_json::Value::Object)
     }
 
     fn with_records(records: Records) -> Self {

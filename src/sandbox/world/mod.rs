@@ -65,6 +65,33 @@ impl World {
         seed::generate(seed, contacts)
     }
 
+    /// Replaces the notes of contacts by ones that mention no value of another column.
+    #[must_use]
+    pub fn with_plain_notes(mut self) -> Self {
+        for note in self.contacts.rows.values_mut().filter_map(|row| row.values.get_mut("Note__c")) {
+            "Asked to be called back.".clone_into(note);
+        }
+        self
+    }
+
+    /// What a client would have to send for the contacts, in order: written into an empty world they get the same ids.
+    #[must_use]
+    pub fn contacts(&self) -> Vec<serde_json::Value> {
+        self.contacts.rows.values().map(|row| row.written(Object::Contact)).collect()
+    }
+
+    /// The same for the cases; they name contacts by id.
+    #[must_use]
+    pub fn cases(&self) -> Vec<serde_json::Value> {
+        self.cases.rows.values().map(|row| row.written(Object::Case)).collect()
+    }
+
+    /// The record `id` as it is read, without its link.
+    pub(super) fn stored(&self, id: &str) -> Option<serde_json::Map<String, serde_json::Value>> {
+        let shown = |object: Object| self.table(object).rows.get(id).map(|row| row.show(object));
+        shown(Object::Contact).or_else(|| shown(Object::Case))
+    }
+
     /// Stores e-mail addresses in lower case.
     #[must_use]
     pub fn folding_emails(mut self) -> Self {

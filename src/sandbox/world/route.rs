@@ -1,5 +1,6 @@
 //! The paths below `/world`: a request in, an answer out.
 
+use std::ops::Bound;
 use std::time::Instant;
 
 use http::header::{ETAG, LOCATION};
@@ -158,8 +159,13 @@ fn list(world: &World, call: &Call, object: Object) -> Result<Reply, Fault> {
             _ => filters.push((object.field(&name).ok_or_else(|| Fault::field(&name))?, value)),
         }
     }
-    let matching = || world.table(object).rows.values().filter(|row| has(row, &filters));
-    let mut rest = matching().filter(|row| row.id > after);
+    let rows = &world.table(object).rows;
+    let total = match filters.is_empty() {
+        true => rows.len(),
+        false => rows.values().filter(|row| has(row, &filters)).count(),
+    };
+    let behind = (Bound::Excluded(after.as_str()), Bound::Unbounded);
+    let mut rest = rows.range::<str, _>(behind).map(|(_, row)| row).filter(|row| has(row, &filters));
     let shown: Vec<&Row> = rest.by_ref().take(per_page).collect();
     let next = shown.last().filter(|_| rest.next().is_some()).map(|last| {
         let mut link = format!("{}{BASE}/{}?after={}&per_page={per_page}", call.origin, object.path(), last.id);
@@ -169,12 +175,12 @@ fn list(world: &World, call: &Call, object: Object) -> Result<Reply, Fault> {
         link
     });
     let items: Vec<Value> = shown.into_iter().map(|row| with_link(call, object, row)).collect();
-    Ok(Reply::json(StatusCode::OK, &json!({ "items": items, "total": matching().count(), "next": next })))
+    Ok(Reply::json(StatusCode::OK, &json!({ "items": items, "total": total, "next": next })))
 }
 
 /// Whether the row has all these values, in any case.
 pub(super) fn has(row: &Row, wanted: &[(&'static str, String)]) -> bool {
-    wanted.iter().all(|(field, value)| row.get(field).is_some_and(|held| held.to_lowercase() == value.to_lowercase()))
+    wanted.iter().all(|(field, value)| row.get(field).is_some_and(|held| search::same(held, value)))
 }
 
 /// The whole number `text` from `low` to `high`.

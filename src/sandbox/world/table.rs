@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::column::Check;
 use super::object::Object;
 
 /// The rows of one object in order of creation (ids have a fixed width).
@@ -48,6 +49,12 @@ impl Row {
         }
         shown.insert("Version".to_owned(), self.version.into());
         shown
+    }
+
+    /// What a client sends to make such a record.
+    pub(super) fn written(&self, object: Object) -> Value {
+        let columns = object.columns().iter().filter(|column| column.check != Check::ReadOnly);
+        columns.filter_map(|column| Some((column.name.to_owned(), Value::from(self.get(column.name)?)))).collect()
     }
 
     /// The entity tag of this version.

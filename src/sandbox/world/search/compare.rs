@@ -65,7 +65,7 @@ impl Test {
 
 fn equal(held: Option<&str>, asked: Option<&str>, nulls: Nulls) -> Truth {
     match (held, asked) {
-        (Some(held), Some(asked)) => Truth::of(fold(held) == fold(asked)),
+        (Some(held), Some(asked)) => Truth::of(same(held, asked)),
         (None, Some(_)) => null(nulls),
         (held, None) => Truth::of(held.is_none()),
     }
@@ -76,6 +76,12 @@ fn null(nulls: Nulls) -> Truth {
         Nulls::Value => Truth::False,
         Nulls::Unknown => Truth::Unknown,
     }
+}
+
+/// Whether both are the same text in any case.
+pub(in super::super) fn same(a: &str, b: &str) -> bool {
+    // Most values are ASCII: nothing is allocated for them.
+    if a.is_ascii() && b.is_ascii() { a.eq_ignore_ascii_case(b) } else { fold(a) == fold(b) }
 }
 
 /// The form that is compared where case does not count.

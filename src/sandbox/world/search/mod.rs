@@ -13,7 +13,7 @@ mod ticket_sql;
 mod tree;
 mod zendesk;
 
-pub(super) use compare::Nulls;
+pub(super) use compare::{Nulls, same};
 pub(super) use hubspot::search as hubspot;
 pub(super) use odata::answer as odata;
 pub(super) use soql::search as soql;

@@ -8,7 +8,7 @@ use super::super::fault::Fault;
 use super::super::object::Object;
 use super::super::route::{BASE, by_key, number};
 use super::super::table::Row;
-use super::compare::fold;
+use super::compare::{Test, fold};
 use super::odata_filter::{Filter, filter, keys};
 use super::tree::{Tree, Truth};
 use crate::sandbox::call::{Call, escape};
@@ -31,7 +31,12 @@ pub(in super::super) fn answer(world: &mut World, call: &Call, entity: &str) -> 
 
 /// The rows that pass `filter`, by id.
 pub(super) fn find<'w>(world: &'w World, object: Object, filter: &Filter) -> Vec<&'w Row> {
-    let holds = |row: &&Row| filter.truth(&|(field, test)| test.of(row.get(field), world.nulls)) == Truth::True;
+    let leaf = |row: &Row, field: &str, test: &Test| match (test, row.get(field)) {
+        // A function of null is null (OData 4.01 part 2, §5.1.1), whatever comparisons make of it.
+        (Test::Like(_), None) => Truth::Unknown,
+        (test, held) => test.of(held, world.nulls),
+    };
+    let holds = |row: &&Row| filter.truth(&|(field, test)| leaf(row, field, test)) == Truth::True;
     world.table(object).rows.values().filter(holds).collect()
 }
 

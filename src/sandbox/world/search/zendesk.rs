@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Value as Json, json};
 
 use super::super::World;
 use super::super::fault::Fault;
 use super::super::object::Object;
 use super::super::route::{BASE, number};
 use super::super::table::Row;
-use super::compare::{Wild, fold, like, literal};
+use super::compare::{Wild, fold, like, literal, same};
 use crate::sandbox::call::{Call, escape};
 use crate::sandbox::reply::Reply;
 
@@ -32,7 +32,7 @@ pub(in super::super) fn search(world: &World, call: &Call) -> Result<Reply, Faul
         let message = format!("results beyond the first {MAX_RESULTS} of {text}");
         return Err(Fault::new(StatusCode::UNPROCESSABLE_ENTITY, "SEARCH_RESPONSE_LIMIT", message));
     }
-    let shown: Vec<Value> =
+    let shown: Vec<Json> =
         found.iter().skip(skip).take(per_page).map(|(object, row)| show(world, call, *object, row)).collect();
     // The links keep the query, personal or not: that is what Zendesk does.
     let link = |page: usize| {
@@ -48,8 +48,55 @@ pub(in super::super) fn search(world: &World, call: &Call) -> Result<Reply, Faul
 #[derive(Debug, Default)]
 pub(super) struct Query {
     types: Vec<Object>,
-    wanted: BTreeMap<Property, Vec<String>>,
-    unwanted: Vec<(Property, String)>,
+    wanted: BTreeMap<Property, Vec<Value>>,
+    unwanted: Vec<(Property, Value)>,
+}
+
+/// What a term asks for.
+#[derive(Debug)]
+enum Value {
+    /// `none`: no value.
+    None,
+    /// This text, as it stands: words, or a phrase in quotes.
+    Text(String),
+    /// A bare word with `*` in it.
+    Wild(Vec<Wild>),
+}
+
+impl Value {
+    /// Nothing for an empty one.
+    fn read(text: &str) -> Option<Self> {
+        let quoted = text.contains('"');
+        let plain = text.replace('"', "");
+        match plain.as_str() {
+            "" => None,
+            "none" if !quoted => Some(Self::None),
+            _ if plain.contains('*') && !quoted => {
+                let wild = |wild| if wild == Wild::Char('*') { Wild::Any } else { wild };
+                Some(Self::Wild(literal(&plain).map(wild).collect()))
+            }
+            _ => Some(Self::Text(plain)),
+        }
+    }
+
+    /// Whether `held` is this.
+    fn is(&self, held: Option<&str>) -> bool {
+        match (self, held) {
+            (Self::None, held) => held.is_none(),
+            (_, None) => false,
+            (Self::Text(text), Some(held)) => same(held, text),
+            (Self::Wild(pattern), Some(held)) => like(held, pattern),
+        }
+    }
+
+    /// Whether this stands in `held`; a wildcard fits one word of it.
+    fn stands_in(&self, held: Option<&str>) -> bool {
+        match (self, held) {
+            (Self::Text(text), Some(held)) => fold(held).contains(&fold(text)),
+            (Self::Wild(pattern), Some(held)) => held.split_whitespace().any(|word| like(word, pattern)),
+            (value, held) => value.is(held),
+        }
+    }
 }
 
 /// What a term looks at.
@@ -79,7 +126,7 @@ impl Query {
                 None => (false, term.as_str()),
             };
             let (property, value) = match term.split_once(':').filter(|(name, _)| !name.contains('"')) {
-                None => (Property::Text, unquoted(term)),
+                None => (Property::Text, term),
                 Some(("type", value)) => {
                     let object = TYPES.iter().find(|(name, _)| *name == value).map(|(_, object)| *object);
                     let object = object.filter(|_| !negative);
@@ -89,12 +136,10 @@ impl Query {
                 Some((name, value)) => {
                     let property = PROPERTIES.iter().find(|(own, _)| *own == name).map(|(_, property)| *property);
                     let unknown = || Fault::query(format!("unknown property: {term}"));
-                    (property.ok_or_else(unknown)?, unquoted(value))
+                    (property.ok_or_else(unknown)?, value)
                 }
             };
-            if value.is_empty() {
-                return Err(Fault::query(format!("a term without a value: {term}")));
-            }
+            let value = Value::read(value).ok_or_else(|| Fault::query(format!("a term without a value: {term}")))?;
             match negative {
                 true => query.unwanted.push((property, value)),
                 false => query.wanted.entry(property).or_default().push(value),
@@ -104,7 +149,7 @@ impl Query {
     }
 
     fn admits(&self, world: &World, object: Object, row: &Row) -> bool {
-        let hit = |property: Property, value: &str| property.hits(world, object, row, value);
+        let hit = |property: Property, value: &Value| property.hits(world, object, row, value);
         (self.types.is_empty() || self.types.contains(&object))
             && self.unwanted.iter().all(|(property, value)| !hit(*property, value))
             && self.wanted.iter().all(|(property, values)| match property {
@@ -115,16 +160,10 @@ impl Query {
 }
 
 impl Property {
-    fn hits(self, world: &World, object: Object, row: &Row, value: &str) -> bool {
+    fn hits(self, world: &World, object: Object, row: &Row, value: &Value) -> bool {
         let contact = row.get("ContactId").and_then(|id| world.contacts.rows.get(id));
-        let whole = |held: Option<&str>| match value {
-            "none" => held.is_none(),
-            _ => held.is_some_and(|held| like(held, &pattern(value))),
-        };
-        let inside = |held: Option<&str>| match value {
-            "none" => held.is_none(),
-            _ => held.is_some_and(|held| fold(held).contains(&fold(value))),
-        };
+        let whole = |held: Option<&str>| value.is(held);
+        let inside = |held: Option<&str>| value.stands_in(held);
         match (object, self) {
             (_, Self::Text) => object.columns().iter().any(|column| inside(row.get(column.name))),
             (Object::Contact, Self::Email) => whole(row.get("Email")),
@@ -165,15 +204,6 @@ fn terms(text: &str) -> Result<Vec<String>, Fault> {
     Ok(terms)
 }
 
-fn unquoted(value: &str) -> String {
-    value.replace('"', "")
-}
-
-fn pattern(value: &str) -> Vec<Wild> {
-    let wild = |wild| if wild == Wild::Char('*') { Wild::Any } else { wild };
-    literal(value).map(wild).collect()
-}
-
 /// The rows of `query`, users first.
 pub(super) fn find<'w>(world: &'w World, query: &Query) -> Vec<(Object, &'w Row)> {
     let rows = |object| world.table(object).rows.values().map(move |row| (object, row));
@@ -185,7 +215,7 @@ fn name(row: &Row) -> String {
     [row.get("FirstName"), row.get("LastName")].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-fn show(world: &World, call: &Call, object: Object, row: &Row) -> Value {
+fn show(world: &World, call: &Call, object: Object, row: &Row) -> Json {
     let url = format!("{}{BASE}/{}/{}", call.origin, object.path(), row.id);
     match object {
         Object::Contact => json!({

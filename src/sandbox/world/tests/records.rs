@@ -191,3 +191,26 @@ fn two_worlds_of_one_seed_are_the_same() {
     let unique: std::collections::BTreeSet<&str> = emails.iter().copied().collect();
     assert!(unique.len() < emails.len() && emails.len() < 300, "some addresses are shared and some absent");
 }
+
+#[test]
+fn what_a_world_says_of_itself_makes_the_same_world_again() {
+    let source = World::generate(9, 30).with_plain_notes();
+    let copy = crm(World::empty());
+    for (target, records) in [("/world/contacts", source.contacts()), ("/world/cases", source.cases())] {
+        for record in records {
+            assert_eq!(send_json(&copy, Method::POST, target, &record).status, 201, "{record}");
+        }
+    }
+    let source = crm(source);
+    for (id, record) in [("003000000000030", "LastName"), ("500000000000015", "Subject")] {
+        let (mut a, mut b) = (source.stored(id).unwrap(), copy.stored(id).unwrap());
+        assert!(a[record].is_string());
+        for own in ["CreatedAt", "UpdatedAt"] {
+            (a[own], b[own]) = (Value::Null, Value::Null);
+        }
+        assert_eq!(a, b);
+    }
+    let dump = String::from_utf8(source.dump()).unwrap();
+    let notes: Vec<&str> = dump.lines().filter(|line| line.contains("\tNote__c\t")).collect();
+    assert!(!notes.is_empty() && notes.iter().all(|note| note.ends_with("\tAsked to be called back.")));
+}

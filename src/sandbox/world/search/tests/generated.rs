@@ -76,8 +76,20 @@ impl Maker<'_> {
     }
 }
 
-/// True, false or, with SQL's nulls, neither.
-fn holds(ask: &Ask, row: &Row, sql: bool) -> Option<bool> {
+/// What null is to a backend.
+#[derive(Clone, Copy, PartialEq)]
+enum Null {
+    /// A value like any other.
+    Value,
+    /// That, but a function of it is null.
+    OData,
+    /// Nothing that could be compared.
+    Sql,
+}
+
+/// True, false or neither.
+fn holds(ask: &Ask, row: &Row, null: Null) -> Option<bool> {
+    let sql = null == Null::Sql;
     let value = |field: &str| row.get(field).map(str::to_lowercase);
     let compared = |field: &str, compare: &dyn Fn(&str) -> bool, unlike: bool| match value(field) {
         Some(held) => Some(compare(&held) != unlike),
@@ -91,18 +103,19 @@ fn holds(ask: &Ask, row: &Row, sql: bool) -> Option<bool> {
         Ask::IsNot(field, Some(asked)) => compared(field, &|held| held == asked.to_lowercase(), true),
         Ask::In(field, list) => compared(field, &|held| list.iter().any(|one| one.to_lowercase() == held), false),
         Ask::NotIn(field, list) => compared(field, &|held| list.iter().any(|one| one.to_lowercase() == held), true),
+        Ask::Contains(field, _) if null == Null::OData && value(field).is_none() => None,
         Ask::Contains(field, part) => compared(field, &|held| held.contains(&part.to_lowercase()), false),
-        Ask::And(a, b) => match (holds(a, row, sql), holds(b, row, sql)) {
+        Ask::And(a, b) => match (holds(a, row, null), holds(b, row, null)) {
             (Some(false), _) | (_, Some(false)) => Some(false),
             (Some(true), Some(true)) => Some(true),
             _ => None,
         },
-        Ask::Or(a, b) => match (holds(a, row, sql), holds(b, row, sql)) {
+        Ask::Or(a, b) => match (holds(a, row, null), holds(b, row, null)) {
             (Some(true), _) | (_, Some(true)) => Some(true),
             (Some(false), Some(false)) => Some(false),
             _ => None,
         },
-        Ask::Not(a) => holds(a, row, sql).map(|truth| !truth),
+        Ask::Not(a) => holds(a, row, null).map(|truth| !truth),
     }
 }
 
@@ -194,11 +207,11 @@ fn compare(
     object: Object,
     fields: &'static [&'static str],
     negations: bool,
-    sql: bool,
+    null: Null,
     find: impl Fn(&World, &Ask) -> Vec<String>,
 ) {
     let mut world = World::generate(17, 80);
-    if sql {
+    if null == Null::Sql {
         world = world.with_sql_nulls();
     }
     let mut maker = Maker { rng: Rng::new(23), world: &world, object, fields };
@@ -207,7 +220,7 @@ fn compare(
         let ask = maker.ask(3, negations);
         let rows = &world.table(object).rows;
         let expected: Vec<String> =
-            rows.values().filter(|row| holds(&ask, row, sql) == Some(true)).map(|row| row.id.clone()).collect();
+            rows.values().filter(|row| holds(&ask, row, null) == Some(true)).map(|row| row.id.clone()).collect();
         telling += usize::from(!expected.is_empty() && expected.len() < rows.len());
         assert_eq!(find(&world, &ask), expected, "{ask:?}");
     }
@@ -220,10 +233,12 @@ fn ids(rows: &[&Row]) -> Vec<String> {
 
 #[test]
 fn soql_finds_what_a_plain_evaluation_finds() {
-    for (object, fields, sql) in
-        [(Object::Contact, CONTACT, false), (Object::Contact, CONTACT, true), (Object::Case, CASE, false)]
-    {
-        compare(object, fields, true, sql, |world, ask| {
+    for (object, fields, null) in [
+        (Object::Contact, CONTACT, Null::Value),
+        (Object::Contact, CONTACT, Null::Sql),
+        (Object::Case, CASE, Null::Value),
+    ] {
+        compare(object, fields, true, null, |world, ask| {
             let text = format!("SELECT Id FROM {} WHERE {}", object.name(), spell(ask, &SOQL));
             ids(&soql::find(world, &soql_query::Query::parse(&text).unwrap()))
         });
@@ -232,8 +247,8 @@ fn soql_finds_what_a_plain_evaluation_finds() {
 
 #[test]
 fn odata_finds_what_a_plain_evaluation_finds() {
-    for sql in [false, true] {
-        compare(Object::Contact, CONTACT, true, sql, |world, ask| {
+    for null in [Null::OData, Null::Sql] {
+        compare(Object::Contact, CONTACT, true, null, |world, ask| {
             let filter = odata_filter::filter(&spell(ask, &ODATA), Object::Contact).unwrap();
             ids(&odata::find(world, Object::Contact, &filter))
         });
@@ -242,8 +257,8 @@ fn odata_finds_what_a_plain_evaluation_finds() {
 
 #[test]
 fn ticket_sql_finds_what_a_plain_evaluation_finds() {
-    for sql in [false, true] {
-        compare(Object::Case, CASE, false, sql, |world, ask| {
+    for null in [Null::Value, Null::Sql] {
+        compare(Object::Case, CASE, false, null, |world, ask| {
             ids(&ticket_sql::find(world, &ticket_sql::parse(&spell(ask, &TICKET_SQL)).unwrap()))
         });
     }
@@ -262,7 +277,7 @@ fn hubspot_finds_what_a_plain_evaluation_finds() {
             asks.iter().map(|group| json!({ "filters": group.iter().map(filter).collect::<Vec<_>>() })).collect();
         let query = hubspot::Query::read(json!({ "filterGroups": body }).as_object().unwrap()).unwrap();
         // No filter finds a record without a value, but the one that asks for that.
-        let hit = |row: &Row| asks.iter().any(|group| group.iter().all(|ask| holds(ask, row, true) == Some(true)));
+        let hit = |row: &Row| asks.iter().any(|group| group.iter().all(|ask| holds(ask, row, Null::Sql) == Some(true)));
         let expected: Vec<String> =
             world.contacts.rows.values().filter(|row| hit(row)).map(|row| row.id.clone()).collect();
         telling += usize::from(!expected.is_empty() && expected.len() < 80);

@@ -111,6 +111,8 @@ fn odata_finds_what_dataverse_would() {
         ("startswith(LastName,'D') or endswith(LastName,'co')", "13"),
         ("tolower(Email) eq 'jane@example.com'", "1"),
         ("LastName gt 'e' and LastName le 'ng'", "2"),
+        ("not contains(Email,'zzz')", "13"),
+        ("(Email eq null or not startswith(Email,'Jane@'))", "23"),
     ] {
         assert_eq!(run(text).as_deref(), Ok(found), "{text}");
     }
@@ -147,6 +149,11 @@ fn zendesk_terms_find_users_and_tickets() {
         ("type:user -email:jane@example.com", "Co2Co3"),
         ("email:jane@example.com email:jane_x@example.com", "Co1Co3"),
         ("email:jane* card:42", "Co3"),
+        ("email:\"jane*\"", ""),
+        ("type:user email:\"none\"", ""),
+        ("type:user -email:jane*", "Co2"),
+        ("name:ob*", ""),
+        ("name:o'b*", "Co3"),
         ("type:user email:none", "Co2"),
         ("name:\"jane doe\"", "Co1"),
         ("type:user jane", "Co1Co3"),
