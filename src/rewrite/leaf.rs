@@ -39,12 +39,16 @@ impl Viewer {
     pub(super) fn field(
         &mut self,
         plan: &Plan,
-        rules: impl Iterator<Item = Rule> + Clone,
+        rules: impl Iterator<Item = Rule>,
         link: bool,
         leaf: Leaf<'_>,
         seen: &mut Noted<'_>,
         out: &mut Vec<u8>,
     ) -> Edit {
+        let choice = strictest(plan, rules);
+        if let (false, Some(choice)) = (link, choice) {
+            return self.protect(plan, choice, leaf, seen, out);
+        }
         let mut linked = std::mem::take(&mut self.linked);
         linked.clear();
         let moved = match (leaf, &plan.links) {
@@ -52,7 +56,7 @@ impl Viewer {
             _ => false,
         };
         let leaf = if moved { Leaf::Text(&linked) } else { leaf };
-        let edit = match strictest(plan, rules) {
+        let edit = match choice {
             None => Edit::Keep,
             Some(choice) => self.protect(plan, choice, leaf, seen, out),
         };
@@ -292,10 +296,17 @@ struct Choice {
 }
 
 /// The rule with the lowest view; the first of equals.
-fn strictest(plan: &Plan, rules: impl Iterator<Item = Rule> + Clone) -> Option<Choice> {
-    let scan = rules.clone().any(|rule| rule.free_text);
-    let rule = rules.min_by_key(|rule| plan.views.get(rule.class))?;
-    Some(Choice { rule, view: plan.views.get(rule.class), scan })
+#[inline]
+fn strictest(plan: &Plan, rules: impl Iterator<Item = Rule>) -> Option<Choice> {
+    let (mut choice, mut scan) = (None::<Choice>, false);
+    for rule in rules {
+        let view = plan.views.get(rule.class);
+        scan |= rule.free_text;
+        if choice.is_none_or(|known| view < known.view) {
+            choice = Some(Choice { rule, view, scan });
+        }
+    }
+    choice.map(|choice| Choice { scan, ..choice })
 }
 
 /// A class that the table does not have: nothing is known about it, so nothing is shown.
