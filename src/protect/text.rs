@@ -18,8 +18,8 @@ fn digit(c: char) -> Option<char> {
 
 /// Whether the digits of `value` have the length and the check digit (Luhn) of one card number.
 pub(super) fn is_card(value: &str) -> bool {
-    if value.is_ascii() {
-        return AsciiNumber::read(value).is_card();
+    if let Some(number) = AsciiNumber::of(value) {
+        return number.is_card();
     }
     (12..=19).contains(&digits(value).count()) && luhn(digits(value).collect::<Vec<_>>().iter().rev().copied(), 0) == 0
 }
@@ -36,12 +36,15 @@ pub(super) struct AsciiNumber {
 }
 
 impl AsciiNumber {
+    /// `None` when `value` is not ASCII.
     #[inline]
-    pub(super) fn read(value: &str) -> Self {
+    pub(super) fn of(value: &str) -> Option<Self> {
+        let mut all = 0;
         let (mut count, mut last, mut worded) = (0, 0_u32, false);
         // The Luhn sums when the digit read last is taken once and when it is doubled.
         let (mut once, mut twice) = (0_u64, 0_u64);
         for byte in value.bytes() {
+            all |= byte;
             let digit = byte.wrapping_sub(b'0');
             if digit < 10 {
                 let doubled = if digit > 4 { digit * 2 - 9 } else { digit * 2 };
@@ -51,7 +54,7 @@ impl AsciiNumber {
                 worded |= byte.is_ascii_alphabetic();
             }
         }
-        Self { count, last: last.to_be_bytes(), worded, luhn: once }
+        all.is_ascii().then_some(Self { count, last: last.to_be_bytes(), worded, luhn: once })
     }
 
     pub(super) fn is_card(self) -> bool {

@@ -150,6 +150,9 @@ impl Viewer {
     }
 
     fn whole(&mut self, plan: &Plan, class: &Class, view: View, leaf: Leaf<'_>, out: &mut Vec<u8>) -> Edit {
+        if view == View::Mask && masked_plainly(plan, class, leaf, out) {
+            return Edit::Replaced;
+        }
         self.shown.clear();
         match plan.tools.protector.leaf(class, view, leaf, &mut self.shown) {
             Shown::Kept => return Edit::Keep,
@@ -273,6 +276,18 @@ impl Viewer {
         self.shown.push_str(text.get(kept..).unwrap_or_default());
         changed
     }
+}
+
+/// Whether the mask of `leaf` could be written as it is, between quotes.
+fn masked_plainly(plan: &Plan, class: &Class, leaf: Leaf<'_>, out: &mut Vec<u8>) -> bool {
+    let before = out.len();
+    out.push(b'"');
+    if plan.tools.protector.plain_mask(class, leaf, out) {
+        out.push(b'"');
+        return true;
+    }
+    out.truncate(before);
+    false
 }
 
 /// Sightings of a leaf that goes out at byte `at`.

@@ -82,16 +82,41 @@ impl Splicer {
                 return Err(JsonError { at: self.read + (held_before + at) as u64, fault }.into());
             }
         };
-        if self.carry.is_empty() {
-            let used = self.guarded(text, false, out, handler)?;
-            self.carry.push_str(text.get(used..).unwrap_or_default());
-        } else {
-            let mut held = std::mem::take(&mut self.carry);
-            held.push_str(text);
-            let used = self.guarded(&held, false, out, handler)?;
-            held.drain(..used);
-            self.carry = held;
+        let (before, written) = (out.len(), self.written);
+        let result = self.read(text, out, handler);
+        if result.is_err() {
+            out.truncate(before);
+            self.written = written;
         }
+        result
+    }
+
+    /// Reads what is carried and then `text`, which is copied only as far as the carried token may need it.
+    fn read<H: Handler>(&mut self, text: &str, out: &mut Vec<u8>, handler: &mut H) -> Result<(), H::Error> {
+        let mut text = text;
+        if !self.carry.is_empty() {
+            let mut held = std::mem::take(&mut self.carry);
+            let carried = held.len();
+            let (near, far) = text.split_at_checked(text.floor_char_boundary(NEAR_BYTES)).unwrap_or((text, ""));
+            held.push_str(near);
+            let used = self.guarded(&held, false, out, handler)?;
+            if let Some(done) = used.checked_sub(carried) {
+                held.clear();
+                self.carry = held;
+                text = text.get(done..).unwrap_or_default();
+            } else {
+                held.drain(..used);
+                if !far.is_empty() {
+                    held.push_str(far);
+                    let used = self.guarded(&held, false, out, handler)?;
+                    held.drain(..used);
+                }
+                self.carry = held;
+                return Ok(());
+            }
+        }
+        let used = self.guarded(text, false, out, handler)?;
+        self.carry.push_str(text.get(used..).unwrap_or_default());
         Ok(())
     }
 
@@ -438,6 +463,9 @@ impl Splicer {
         Ok(at)
     }
 }
+
+/// Bytes of a chunk that are tried first when a token is carried.
+const NEAR_BYTES: usize = 512;
 
 /// Where lists start to be learned: a document that is shorter is read before that pays.
 const WORTH_LEARNING_BYTES: u64 = 1024;
