@@ -1,7 +1,7 @@
 //! The partial form of a value by its class. Every mask of a non-empty value carries U+2022 and holds back at least as
 //! much as it shows; a value that is too short or not what the class expects shows nothing.
 
-use super::text::{AsciiNumber, digits, is_card, plain_address, split_address};
+use super::text::{AsciiNumber, digits, ending_digits, is_card, plain_address, split_address};
 use crate::model::MaskStyle;
 
 /// Appends the mask of `value`, which is not empty.
@@ -45,9 +45,9 @@ pub(super) fn plain(style: MaskStyle, value: &str, out: &mut Vec<u8>) -> bool {
             true
         }
         MaskStyle::Phone => {
-            let Some(number) = AsciiNumber::of(value).filter(|number| number.count >= 8) else { return false };
+            let Some((_, last)) = ending_digits(value).filter(|(count, _)| *count >= 8) else { return false };
             out.extend_from_slice("••• ••• ".as_bytes());
-            out.extend_from_slice(&number.last);
+            out.extend_from_slice(&last);
             true
         }
         MaskStyle::Card => {

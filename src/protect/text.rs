@@ -39,17 +39,31 @@ impl AsciiNumber {
     /// `None` when `value` is not ASCII.
     #[inline]
     pub(super) fn of(value: &str) -> Option<Self> {
+        let bytes = value.as_bytes();
+        match bytes.last_chunk::<4>() {
+            Some(last) if bytes.iter().all(u8::is_ascii_digit) => {
+                let luhn = bytes.rchunks(2).map(|pair| match pair {
+                    [tens, ones] => u64::from(doubled(tens - b'0')) + u64::from(ones - b'0'),
+                    [digit, ..] => u64::from(digit - b'0'),
+                    [] => 0,
+                });
+                Some(Self { count: bytes.len(), last: *last, worded: false, luhn: luhn.sum() })
+            }
+            _ => Self::spaced(bytes),
+        }
+    }
+
+    fn spaced(bytes: &[u8]) -> Option<Self> {
         let mut all = 0;
         let (mut count, mut last, mut worded) = (0, 0_u32, false);
         // The Luhn sums when the digit read last is taken once and when it is doubled.
         let (mut once, mut twice) = (0_u64, 0_u64);
-        for byte in value.bytes() {
+        for byte in bytes {
             all |= byte;
             let digit = byte.wrapping_sub(b'0');
             if digit < 10 {
-                let doubled = if digit > 4 { digit * 2 - 9 } else { digit * 2 };
-                (once, twice) = (twice + u64::from(digit), once + u64::from(doubled));
-                (count, last) = (count + 1, last << 8 | u32::from(byte));
+                (once, twice) = (twice + u64::from(digit), once + u64::from(doubled(digit)));
+                (count, last) = (count + 1, last << 8 | u32::from(*byte));
             } else {
                 worded |= byte.is_ascii_alphabetic();
             }
@@ -60,6 +74,20 @@ impl AsciiNumber {
     pub(super) fn is_card(self) -> bool {
         (12..=19).contains(&self.count) && self.luhn.is_multiple_of(10)
     }
+}
+
+/// The digits of an ASCII text that ends in four of them, and those four.
+#[inline]
+pub(super) fn ending_digits(value: &str) -> Option<(usize, [u8; 4])> {
+    let last = *value.as_bytes().last_chunk::<4>()?;
+    let plain = value.is_ascii() && last.iter().all(u8::is_ascii_digit);
+    plain.then(|| (value.bytes().filter(u8::is_ascii_digit).count(), last))
+}
+
+/// Twice `digit`, and the digits of that added up.
+#[inline]
+fn doubled(digit: u8) -> u8 {
+    if digit > 4 { digit * 2 - 9 } else { digit * 2 }
 }
 
 /// The Luhn sum modulo ten of digits from the last to the first; `place` 1 when the check digit is left out.

@@ -43,6 +43,7 @@ struct Sets {
 #[derive(Debug)]
 struct Done {
     subject: Option<Range<usize>>,
+    hash: u64,
     seen: Sets,
 }
 
@@ -152,7 +153,7 @@ impl Seen {
     }
 
     fn sighting(&self, done: Done) -> Sighting {
-        let Done { subject, seen: Sets { reveal, mask, pseudonym, redact } } = done;
+        let Done { subject, seen: Sets { reveal, mask, pseudonym, redact }, .. } = done;
         let subject = match subject {
             Some(range) => self.ids.get(range).map(|id| Sensitive::new(id.to_owned())),
             None => self.fallback.clone(),
@@ -180,15 +181,16 @@ impl Seen {
             None => fallback.as_ref().map(|id| id.expose().as_str()),
         };
         let who = id(&subject);
+        let hash = hasher.hash_one(who);
         let found = index.entry(
-            hasher.hash_one(who),
+            hash,
             |at| done.get(*at).is_some_and(|known| id(&known.subject) == who),
-            |at| hasher.hash_one(done.get(*at).and_then(|known| id(&known.subject))),
+            |at| done.get(*at).map_or(0, |known| known.hash),
         );
         let at = *found.or_insert(done.len()).get();
         match done.get_mut(at) {
             Some(known) => known.seen.add(seen),
-            None => done.push(Done { subject, seen }),
+            None => done.push(Done { subject, hash, seen }),
         }
     }
 }

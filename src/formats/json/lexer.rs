@@ -45,7 +45,7 @@ impl Splicer {
     pub fn new(paths: Arc<Paths>, limits: Limits) -> Self {
         let walker = Walker::new(paths);
         let node = walker.root();
-        let top = Frame { kind: Kind::Document, node: DEAD, index: 0, record: false, step: LOST };
+        let top = Frame { kind: Kind::Document, node: DEAD, index: 0, record: false, step: LOST, within: LOST };
         Self {
             walker,
             limits,
@@ -373,7 +373,8 @@ impl Splicer {
                             }
                             stack.push(state.top);
                             let kind = if object { Kind::Object } else { Kind::Array };
-                            state.top = Frame { kind, node, index: 0, record, step: state.top.step };
+                            state.top =
+                                Frame { kind, node, index: 0, record, step: state.top.step, within: state.top.step };
                             state.phase = if object { Phase::FirstName } else { Phase::FirstElement };
                             if H::TRACES {
                                 handler.trace(if object { Trace::Object } else { Trace::Array });
@@ -507,7 +508,7 @@ fn learn(guide: &mut Guide, state: &mut State, walker: &Walker, phase: Phase, gl
     let (parent, flags) = (state.top.node, walker.flags(state.node));
     // Where every name is asked for, none may be passed by.
     state.top.step = if walker.flags(parent) & Node::EVERYTHING == 0 {
-        guide.learn(state.top.step, turn, glue, parent, (state.node, flags))
+        guide.learn(state.top.step, turn, glue, (state.top.within, parent), (state.node, flags))
     } else {
         LOST
     };

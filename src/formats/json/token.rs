@@ -40,6 +40,8 @@ pub(super) struct Frame {
     pub(super) record: bool,
     /// The member read last; none yet, the one that the container is in.
     pub(super) step: StepId,
+    /// The one that the container is in.
+    pub(super) within: StepId,
 }
 
 /// Where the lexer is between two bytes.
