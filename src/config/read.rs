@@ -9,8 +9,8 @@ use toml::{
 };
 
 use super::{
-    AdminSettings, BudgetSettings, ClassSettings, Config, GatewaySettings, LimitSettings, ListenerSettings, TimeoutSettings, class,
-    locate::Locator,
+    AdminSettings, BudgetSettings, ClassSettings, Config, GatewaySettings, LimitSettings, ListenerSettings,
+    TimeoutSettings, class, locate::Locator,
 };
 use crate::{
     audit, keyring,

@@ -11,8 +11,8 @@ use super::{
     budget::{self, Meter},
     coding::{CodingError, Decoder},
     ending::Ending,
-    stored::Resolver,
     respond::Refusal,
+    stored::Resolver,
 };
 use crate::{
     audit::AuditError,
