@@ -3,11 +3,22 @@
 
 mod error;
 mod harden;
+#[cfg(feature = "aws-kms")]
+mod kms;
 mod passphrase;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod private;
 mod provider;
+mod remote;
+#[cfg(any(feature = "aws-kms", feature = "vault-transit"))]
+mod service;
 mod settings;
+#[cfg(feature = "aws-kms")]
+mod sigv4;
 mod store;
+#[cfg(feature = "vault-transit")]
+mod transit;
 
 use std::path::{Path, PathBuf};
 

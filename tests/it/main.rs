@@ -15,6 +15,7 @@ mod fuzz;
 mod harness;
 mod http;
 mod identity;
+mod keys;
 mod kill;
 mod layering;
 mod protection;

@@ -186,7 +186,7 @@ proptest! {
         let body = pad(&text, multiple);
         match multiple {
             0 => prop_assert_eq!(body.as_slice(), text.as_bytes()),
-            _ => prop_assert!(body.len() % usize::from(multiple) == 0 && body.len() - text.len() <= usize::from(multiple)),
+            _ => prop_assert!(body.len().is_multiple_of(usize::from(multiple)) && body.len() - text.len() <= usize::from(multiple)),
         }
         prop_assert_eq!(unpad(body), Some(text));
     }
