@@ -16,7 +16,7 @@ pub use envelope::{Envelope, EnvelopeError, EnvelopeMode, KeyId, find_sealed, lo
 pub use keyset::{
     ALARM_VALUES, BACKUP_CYCLE_SECONDS, Budget, ClassPlan, Kek, KeyFile, KeyFileError, KeyHeader, KeyInfo, KeyMistake,
     KeyPurpose, KeyState, Keyset, Krk, OpenError, Opened, PROPAGATION_SECONDS, Propagation, REFUSED_VALUES, Residual,
-    Seal, SealError, USE_STEP_VALUES,
+    Seal, SealError, USE_STEP_VALUES, Uncovered,
 };
 pub use mac::MacKey;
 pub use root::{KeyError, Purpose, RootKey};

@@ -1,5 +1,5 @@
-//! AWS KMS: Encrypt and Decrypt of its JSON 1.1 protocol, signed with Signature Version 4. The root is bound to its tenant by
-//! the encryption context, which the key's policy can ask for too.
+//! AWS KMS: Encrypt and Decrypt of its JSON 1.1 protocol, signed with Signature Version 4. The root is bound to its
+//! tenant by the encryption context, which the key's policy can ask for too.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -225,7 +225,8 @@ mod tests {
         }
     }
 
-    /// Against moto (`moto_server -p 5123`): `FIELDGATE_MOTO=http://127.0.0.1:5123 cargo test --features aws-kms -- --ignored moto`.
+    /// Against moto (`moto_server -p 5123`): `FIELDGATE_MOTO=http://127.0.0.1:5123 cargo test --features aws-kms --
+    /// --ignored moto`.
     #[test]
     #[ignore = "needs a running moto server"]
     fn moto_wraps_and_unwraps() {

@@ -1,5 +1,5 @@
-//! Key files and the providers that wrap their roots: a configuration in, an opened keyset out, and edited key files back
-//! to disk. Which key seals, and what a key's life allows, is decided in `crypto`.
+//! Key files and the providers that wrap their roots: a configuration in, an opened keyset out, and edited key files
+//! back to disk. Which key seals, and what a key's life allows, is decided in `crypto`.
 
 mod error;
 mod harden;

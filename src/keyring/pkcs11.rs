@@ -1,5 +1,5 @@
-//! A key inside an HSM: AES-GCM of PKCS #11 (`CKM_AES_GCM`). Key wrapping of RFC 5649 is not used: SoftHSM has it under the
-//! id of another mechanism (opendnssec/softhsmv2#726), so that what works there fails on real modules.
+//! A key inside an HSM: AES-GCM of PKCS #11 (`CKM_AES_GCM`). Key wrapping of RFC 5649 is not used: SoftHSM has it
+//! under the id of another mechanism (opendnssec/softhsmv2#726), so that what works there fails on real modules.
 
 use cryptoki::{
     context::{CInitializeArgs, CInitializeFlags, Pkcs11},

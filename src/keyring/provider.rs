@@ -1,5 +1,5 @@
-//! The providers of key-encryption keys: each wraps and unwraps one 32-byte root, bound to its tenant. They are asked once
-//! at start and once per reload, never for a value.
+//! The providers of key-encryption keys: each wraps and unwraps one 32-byte root, bound to its tenant. They are asked
+//! once at start and once per reload, never for a value.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,5 @@
-//! AWS Signature Version 4: a request and credentials in, its `Authorization` out (AWS, "Create a signed AWS API request").
+//! AWS Signature Version 4: a request and credentials in, its `Authorization` out (AWS, "Create a signed AWS API
+//! request").
 
 use std::fmt::Write;
 

@@ -1,4 +1,5 @@
-//! The transit engine of HashiCorp Vault and OpenBao: encrypt and decrypt of a named AEAD key, the tenant as associated data.
+//! The transit engine of HashiCorp Vault and OpenBao: encrypt and decrypt of a named AEAD key, the tenant as
+//! associated data.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderValue, header};

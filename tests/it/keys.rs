@@ -14,7 +14,7 @@ use fieldgate::{
     tls::generate,
 };
 
-use crate::harness::{Said, fieldgate};
+use crate::harness::{Said, Setup, fieldgate};
 
 /// A configuration with `[keys]`.
 struct Folder(tempfile::TempDir);
@@ -183,4 +183,17 @@ fn values_open_with_python_alone() {
             assert_eq!(opened, format!("{text}\n"));
         }
     }
+}
+
+#[test]
+fn a_running_gateway_leaves_no_core() {
+    let mut world = Setup::new().spawn();
+    world.ready().unwrap();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", world.pid())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    let words: Vec<_> = core.split_whitespace().collect();
+    assert_eq!(words[4..6], ["0", "0"], "{core}");
+    let status = fs::read_to_string(format!("/proc/{}/status", world.pid())).unwrap();
+    let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).map(|rest| rest.trim() != "0 kB");
+    assert!(locked == Some(true) || world.stderr().contains("keys may be swapped out"), "neither locked nor said");
 }

@@ -1,5 +1,5 @@
-//! A thousand sealed values, each changed by a bit, cut short, or spliced with another: all are refused. In a debug build
-//! bits are sampled; `FIELDGATE_ALL_BITS=1` (and a release build) tries every one.
+//! A thousand sealed values, each changed by a bit, cut short, or spliced with another: all are refused. In a debug
+//! build bits are sampled; `FIELDGATE_ALL_BITS=1` (and a release build) tries every one.
 
 use super::*;
 use crate::model::SubjectRef;
