@@ -17,6 +17,7 @@ mod gate;
 mod harness;
 mod http;
 mod identity;
+mod keys;
 mod kill;
 mod layering;
 mod load;
