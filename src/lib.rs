@@ -16,5 +16,6 @@ pub mod policy;
 pub mod protect;
 pub mod rewrite;
 pub mod sandbox;
+pub mod sweep;
 pub mod tls;
 pub mod upstream;
