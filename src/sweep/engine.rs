@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Budget, Change, Checked, Clock, Cursor, Extent, Fault, Index, Inventory, Journal, JournalError, JournalReader,
-    Page, Progress, Record, RecordId, Records, Report, Resume, Settings, Stage, State, Tag, Unavailable, Watch,
+    Page, Progress, Record, RecordId, Records, Report, Resume, Settings, Shown, Stage, State, Tag, Unavailable, Watch,
     concurrent,
     entry::{Counts, Intended, Line, OutcomeField, Outcomes},
 };
@@ -135,12 +135,29 @@ impl<R: Records, C: Change, K: Clock> Crm<'_, R, C, K> {
     }
 
     pub(super) async fn page(&self, cursor: Option<&Cursor>) -> Result<Page, SweepError> {
-        let page = self.call(|| self.records.list(cursor)).await?.map_err(SweepError::Crm)?;
+        let mut page = self.call(|| self.records.list(cursor)).await?.map_err(SweepError::Crm)?;
         // A listing that goes in circles would never end.
         if page.next.is_some() && page.next.as_ref() == cursor {
             return Err(SweepError::Crm(Fault::Broken("the next page is the page itself")));
         }
+        if page.records.iter().any(|record| record.shown == Shown::IdOnly) {
+            page.records = self.whole(&page.records).await?;
+        }
         Ok(page)
+    }
+
+    /// The records of a page that shows ids; those that are gone by now are left out.
+    async fn whole(&self, listed: &[Record]) -> Result<Vec<Record>, SweepError> {
+        let reads = listed.iter().map(|record| self.read(&record.id));
+        let mut records = Vec::with_capacity(listed.len());
+        for read in concurrent::each(self.settings.concurrency.clamp(1, MAX_CONCURRENCY), reads).await {
+            match read? {
+                Ok(record) => records.push(record),
+                Err(Fault::Gone) => {}
+                Err(fault) => return Err(SweepError::Crm(fault)),
+            }
+        }
+        Ok(records)
     }
 
     pub(super) async fn read(&self, id: &RecordId) -> Result<Result<Record, Fault>, SweepError> {

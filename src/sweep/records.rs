@@ -37,6 +37,17 @@ pub struct Record {
     pub fields: Vec<Field>,
     /// The document the leaves were read from, for CRMs that take members as a whole.
     pub document: Option<Arc<serde_json::Value>>,
+    /// What of it is here.
+    pub shown: Shown,
+}
+
+/// What a page shows of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Everything.
+    Whole,
+    /// Its id: it is read alone before it is used.
+    IdOnly,
 }
 
 impl Record {

@@ -16,7 +16,7 @@ use crate::{
     model::{Class, ClassId, ClassTable, Column, MaskStyle, Sensitive, Storage},
     sweep::{
         Ask, Begin, Budget, Change, Clock, Crm, Cursor, Edit, Extent, Fault, Field, Form, Jitter, Journal, Outcome,
-        Pace, Page, Reading, Record, RecordId, Records, Report, Resume, Secrets, Seen, Settings, Stop, Sweep,
+        Pace, Page, Reading, Record, RecordId, Records, Report, Resume, Secrets, Seen, Settings, Shown, Stop, Sweep,
         SweepError, Unavailable, Value, Verb, Version, Wants, Why,
     },
 };
@@ -318,6 +318,7 @@ impl FakeCrm {
             version: self.versions.then(|| Version(stored.version.to_string())),
             fields: fields.collect(),
             document: None,
+            shown: Shown::Whole,
         }
     }
 
