@@ -19,3 +19,4 @@ pub mod sandbox;
 pub mod sweep;
 pub mod tls;
 pub mod upstream;
+pub mod vault;

@@ -13,10 +13,21 @@ impl MacKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }
 
+    /// The tag over `label` as it is and `parts`, each framed by its length as in [`Self::mac`].
+    #[must_use]
+    pub(super) fn labelled(&self, label: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+        self.tag(label, parts)
+    }
+
     /// The tag over `parts`, each framed by its length (u32 big-endian), so that no two lists of parts collide.
     #[must_use]
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.tag(&[], parts)
+    }
+
+    fn tag(&self, label: &[u8], parts: &[&[u8]]) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.0);
+        context.update(label);
         for part in parts {
             context.update(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
             context.update(part);

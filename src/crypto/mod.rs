@@ -1,27 +1,46 @@
 //! Keys in, derived keys, MACs and signatures out. Never touches files, sockets or the clock.
 
+mod aead;
+pub mod envelope;
+mod keyset;
 mod mac;
 mod root;
+mod sealed;
+mod shelf;
 mod signing;
+mod spelling;
+mod subject;
+mod token;
 
+pub use envelope::{Envelope, EnvelopeError, EnvelopeMode, KeyId, find_sealed, looks_sealed};
+pub use keyset::{
+    ALARM_VALUES, BACKUP_CYCLE_SECONDS, Budget, ClassPlan, Kek, KeyFile, KeyFileError, KeyHeader, KeyInfo, KeyMistake,
+    KeyPurpose, KeyState, Keyset, Krk, OpenError, Opened, PROPAGATION_SECONDS, Propagation, REFUSED_VALUES, Residual,
+    Seal, SealError, USE_STEP_VALUES,
+};
 pub use mac::MacKey;
 pub use root::{KeyError, Purpose, RootKey};
+pub use shelf::Shelf;
 pub use signing::{SigningKey, VerifyingKey};
+pub use spelling::Spelling;
+pub use subject::SubjectKey;
+pub use token::token_shape;
 
-use aws_lc_rs::{digest, rand};
+use aws_lc_rs::digest;
 
 /// The random source failed; nothing that needs fresh randomness may go on.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
 #[error("the operating system's random source failed")]
 pub struct NoRandomness;
 
-/// `N` bytes of the operating system's randomness.
+/// `N` bytes of the operating system's randomness; nothing is kept in between, so a fork or a resumed snapshot repeats
+/// nothing.
 ///
 /// # Errors
 /// When the random source fails.
 pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
     Ok(bytes)
 }
 

@@ -19,6 +19,10 @@ pub enum Purpose {
     SubjectRef,
     /// Hashes of API keys.
     ApiKey,
+    /// Names of records inside the vault.
+    VaultRecord,
+    /// Names of tokens inside the vault.
+    VaultToken,
 }
 
 impl Purpose {
@@ -27,6 +31,8 @@ impl Purpose {
             Self::Pseudonym => b"fieldgate/1 pseudonym",
             Self::SubjectRef => b"fieldgate/1 subject reference",
             Self::ApiKey => b"fieldgate/1 api key",
+            Self::VaultRecord => b"fieldgate/1 vault record",
+            Self::VaultToken => b"fieldgate/1 vault token",
         }
     }
 }

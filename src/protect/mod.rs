@@ -2,8 +2,11 @@
 //! not understand: what has no partial form is hidden whole.
 
 mod mask;
+mod normalise;
 mod pseudonym;
 mod text;
+
+pub use normalise::normalise;
 
 use crate::{
     crypto::MacKey,

@@ -59,15 +59,23 @@ const TABLE: [(&str, &[&str]); 20] = [
 ];
 
 /// Outside crates with an owner.
-const OWNED: [(&str, &[&str]); 8] = [
+const OWNED: [(&str, &[&str]); 16] = [
     ("cedar_policy", &["policy"]),
     ("regex", &["detect"]),
     ("aws_lc_rs", &["crypto", "tls"]),
     ("jsonwebtoken", &["identity"]),
     ("rcgen", &["tls"]),
     ("x509_parser", &["tls"]),
+    ("aes_gcm", &["crypto"]),
+    ("aes_siv", &["crypto"]),
+    ("getrandom", &["crypto"]),
+    ("argon2", &["keyring"]),
+    ("cryptoki", &["keyring"]),
+    ("idna", &["protect"]),
+    ("unicode_normalization", &["protect"]),
     ("clap", &["cli"]),
-    ("rustix", &["audit", "listener", "cli"]),
+    ("redb", &["vault"]),
+    ("rustix", &["audit", "listener", "keyring", "vault", "cli"]),
 ];
 
 /// Modules that know neither sockets nor files nor the clock.
