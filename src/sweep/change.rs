@@ -23,8 +23,8 @@ pub struct Ask<'a> {
 pub struct Seen {
     /// What it is.
     pub form: Form,
-    /// The key it is sealed under, as operators name it.
-    pub key: Option<Arc<str>>,
+    /// The keys it is stored under, as operators name them: the one that seals and the one of its index.
+    pub keys: Vec<Arc<str>>,
     /// What [`Change::change`] would do.
     pub wants: Wants,
 }

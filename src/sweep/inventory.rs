@@ -72,7 +72,7 @@ impl Inventory {
                 Value::Text(text) => {
                     let Some(seen) = seen.next() else { continue };
                     tally.add(seen, text.expose().chars().count() as u64, field);
-                    if let Some(key) = &seen.key {
+                    for key in &seen.keys {
                         *self.keys.entry(key.to_string()).or_default() += 1;
                     }
                 }

@@ -17,8 +17,10 @@ mod journal;
 mod progress;
 mod records;
 mod report;
+mod secrets;
 mod select;
 mod settings;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -35,5 +37,7 @@ pub use journal::{Journal, JournalError, JournalReader, Resume};
 pub use progress::{Progress, Stage, Watch};
 pub use records::{Cursor, Edit, Fault, Field, Page, Record, RecordId, Records, Shown, Value, Version};
 pub use report::Report;
+pub use secrets::JournalKeys;
 pub use settings::{Extent, Settings};
+pub use stored::StoredForms;
 pub use verify::{Checked, Index};

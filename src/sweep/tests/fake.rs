@@ -112,12 +112,12 @@ impl Change for FakeChange {
     async fn look(&self, asks: &[Ask<'_>]) -> Result<Vec<Seen>, Unavailable> {
         let nonce = self.nonce.get();
         let seen = asks.iter().map(|ask| {
-            let (form, key) = match opened(ask.class, ask.text.expose()) {
-                None => (Form::Clear, None),
-                Some(Err(why)) => (Form::Unreadable(why), None),
+            let (form, keys) = match opened(ask.class, ask.text.expose()) {
+                None => (Form::Clear, Vec::new()),
+                Some(Err(why)) => (Form::Unreadable(why), Vec::new()),
                 Some(Ok((generation, _))) => {
                     let form = if generation == self.generation { Form::Current } else { Form::Stale };
-                    (form, Some(Arc::from(format!("key{generation}"))))
+                    (form, vec![Arc::from(format!("key{generation}"))])
                 }
             };
             let wants = match self.one(ask) {
@@ -125,7 +125,7 @@ impl Change for FakeChange {
                 Outcome::DoesNotFit => Wants::DoesNotFit,
                 _ => Wants::Nothing,
             };
-            Seen { form, key, wants }
+            Seen { form, keys, wants }
         });
         let seen = seen.collect();
         self.nonce.set(nonce);
