@@ -69,6 +69,7 @@ static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
         classes: Arc::clone(&CLASSES),
         protector: Protector::new(key.derive(Purpose::Pseudonym, "fuzz").expect("a derived key")),
         detector: Detector::new(),
+        store: None,
     };
     Arc::new(Plan {
         layout: Arc::new(layout),

@@ -16,7 +16,7 @@ pub use sections::{
 use crate::{
     audit, identity, keyring,
     model::{ClassTable, Diagnostic, Problem},
-    policy, upstream,
+    policy, upstream, vault,
 };
 use locate::Locator;
 
@@ -42,6 +42,8 @@ pub struct Config {
     pub classes: std::sync::Arc<ClassTable>,
     /// `[keys]`; absent where nothing is sealed.
     pub keys: Option<keyring::Settings>,
+    /// `[vault]`; absent where nothing is sealed.
+    pub vault: Option<vault::Settings>,
     /// `[audit]`.
     pub audit: audit::Settings,
     /// `[limits]`.
@@ -79,6 +81,12 @@ impl Config {
     /// As [`Config::load`].
     pub fn parse(file: &str, base: &Path, text: String) -> Result<Self, Vec<Diagnostic>> {
         read::read(file, base, text)
+    }
+
+    /// The folder of the file: where relative paths start.
+    #[must_use]
+    pub fn base(&self) -> &Path {
+        &self.base
     }
 
     /// The path `relative`, as this file means it.

@@ -9,12 +9,13 @@ use toml::{
 };
 
 use super::{
-    AdminSettings, ClassSettings, Config, LimitSettings, ListenerSettings, TimeoutSettings, class, locate::Locator,
+    AdminSettings, ClassSettings, Config, GatewaySettings, LimitSettings, ListenerSettings, TimeoutSettings, class,
+    locate::Locator,
 };
 use crate::{
     audit, keyring,
     model::{ClassTable, Diagnostic, Problem},
-    upstream,
+    upstream, vault,
 };
 
 const HELP: &str = "compare with the commented reference `config/fieldgate.toml`";
@@ -31,7 +32,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
         mistakes: Vec::new(),
         broken: Vec::new(),
     };
-    let gateway = sections.required("gateway");
+    let gateway: Option<GatewaySettings> = sections.required("gateway");
     let listeners: Vec<ListenerSettings> = sections.list("listener");
     let upstreams: Vec<upstream::Settings> = sections.list("upstream");
     let identity = sections.or_default("identity");
@@ -39,12 +40,15 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     let policy = sections.required("policy");
     let classes: Vec<ClassSettings> = sections.list("class");
     let keys: Option<Option<keyring::Settings>> = sections.or_default("keys");
+    let vault: Option<Option<vault::Settings>> = sections.or_default("vault");
     let audit: Option<audit::Settings> = sections.required("audit");
     let limits: Option<LimitSettings> = sections.or_default("limits");
     let timeouts: Option<TimeoutSettings> = sections.or_default("timeouts");
     let admin: Option<AdminSettings> = sections.or_default("admin");
     let log = sections.or_default("log");
     let ranges = [
+        gateway.as_ref().map(GatewaySettings::problems),
+        vault.as_ref().and_then(Option::as_ref).map(vault::Settings::problems),
         keys.as_ref().and_then(Option::as_ref).map(keyring::Settings::problems),
         audit.as_ref().map(audit::Settings::problems),
         limits.as_ref().map(LimitSettings::problems),
@@ -54,13 +58,17 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     ranges.iter().flatten().for_each(|problems| sections.report(problems));
     let classes = sections.classes(&classes);
     sections.cross_check(&listeners, &upstreams);
+    if let (Some(keys), Some(vault)) = (&keys, &vault) {
+        sections.report(&class::stores(&classes, keys.is_some(), vault.as_ref()));
+    }
     sections.unknown();
     let mistakes = sections.mistakes;
-    match (gateway, policy, keys, audit, identity, limits, timeouts, admin, log) {
+    match (gateway, policy, keys, vault, audit, identity, limits, timeouts, admin, log) {
         (
             Some(gateway),
             Some(policy),
             Some(keys),
+            Some(vault),
             Some(audit),
             Some(identity),
             Some(limits),
@@ -78,6 +86,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
             policy,
             classes: Arc::new(classes),
             keys,
+            vault,
             audit,
             limits,
             timeouts,

@@ -215,9 +215,9 @@ impl<'d> Loader<'_, '_, 'd> {
     }
 
     fn write_back(&mut self, text: &Text<'_>, body: BodyFormat, action: Option<Action>) -> Option<WriteBackRule> {
-        if body != BodyFormat::Json || action.is_some_and(|action| !action.is_write()) {
-            let help = "remove it: only a JSON body that is written can carry a stand-in back";
-            self.report.at(text.span.start, "`write_back` without a written JSON body", help);
+        if !matches!(body, BodyFormat::Json | BodyFormat::Form) || action.is_some_and(|action| !action.is_write()) {
+            let help = "remove it: only a JSON or form body that is written can carry a stand-in back";
+            self.report.at(text.span.start, "`write_back` without a written body", help);
         }
         match text.value {
             "drop" => Some(WriteBackRule::Drop),

@@ -12,7 +12,7 @@ use super::{
     plan::Plan,
     request::{self, Outbound, OutboundBody, Trouble},
     respond::Refusal,
-    response::{self, Answer},
+    response::{self, Answer, Sent},
     snapshot::{RoutePlan, Site, Snapshot},
     trace::TraceParent,
     worker::Worker,
@@ -76,9 +76,10 @@ impl<'w> Exchange<'w> {
         let plan = self.authorise(&site, &route, &principal)?;
         let outbound = request::protect(self, &site, &route, &matched, &plan, head, body).await?;
         self.intent(&route, &matched, &outbound).await?;
-        let Outbound { request, known, trouble, .. } = outbound;
+        let Outbound { request, known, trouble, unnamed, .. } = outbound;
         let response = self.forward(&site, &plan, &route, request, &trouble).await?;
-        response::view(self, &site, &route, &matched, &plan, known, response).await
+        let sent = Sent { known, unnamed };
+        response::view(self, &site, &route, &matched, &plan, sent, response).await
     }
 
     fn accept(&mut self, incoming: Incoming) -> Stage<(Arc<Site>, RequestHead, Inbound)> {

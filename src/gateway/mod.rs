@@ -18,6 +18,8 @@ mod response;
 mod shared;
 mod snapshot;
 mod status;
+mod stored;
+mod stored_status;
 mod threads;
 mod trace;
 mod worker;
@@ -28,11 +30,12 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-pub use build::{Keys, PolicyFiles, Watched, build, keys, policy_files};
+pub use build::{Keys, PolicyFiles, Watched, build, keys, keyset, policy_files};
 pub use respond::Refusal;
 pub use shared::now;
 pub use snapshot::{RoutePlan, Site, Snapshot};
 pub use status::{Histogram, RouteStatus, Status};
+pub use stored_status::StoredStatus;
 
 use crate::{
     audit::{self, Log},
@@ -40,6 +43,7 @@ use crate::{
     crypto::SigningKey,
     listener,
     model::{Diagnostic, Event, Lifecycle, Problem},
+    vault::{self, Vault},
 };
 use reload::Reloader;
 use shared::Shared;
@@ -90,7 +94,8 @@ impl Gateway {
         let keys = keys(config)?;
         let status = Arc::new(Status::default());
         let mut watched = Watched::default();
-        let snapshot = build(config, 1, &status, &mut watched)?;
+        let vault = open_vault(config)?;
+        let snapshot = build(config, 1, &status, vault.as_ref(), &mut watched)?;
         let doors = bind(config, &snapshot)?;
         let admin = TcpListener::bind(config.admin.address)
             .map_err(|error| taken("admin.address", config.admin.address, &error))?;
@@ -178,6 +183,15 @@ fn open_log(config: &Config, keys: &Keys) -> Result<Log, StartError> {
         what: format!("the access log in `{}` cannot be opened: {error}", settings.dir.display()),
         help: "run `fieldgate audit verify` and follow its report; a new log is made by `fieldgate audit init`"
             .to_owned(),
+    })
+}
+
+fn open_vault(config: &Config) -> Result<Option<Vault>, StartError> {
+    let (Some(keyset), Some(settings)) = (keyset(config)?, &config.vault) else { return Ok(None) };
+    let settings = vault::Settings { dir: config.path(&settings.dir), ..settings.clone() };
+    Vault::open(&settings, keyset).map(Some).map_err(|error| {
+        let problem = Problem::new("vault", format!("the vault cannot be opened: {error}"), error.help());
+        StartError::Configuration(vec![config.diagnose(&problem)])
     })
 }
 

@@ -19,11 +19,12 @@ use super::{
     plan::Plan,
     respond::Refusal,
     snapshot::{RoutePlan, Site},
+    stored::Sealed,
 };
 use crate::{
     crm::Matched,
     listener::{BodyError, BodyFault, body_fault},
-    model::{BodyFormat, ClassSet, Sensitive},
+    model::{BodyFormat, ClassSet, Sensitive, SubjectRef},
     protect, rewrite,
     rewrite::RewriteError,
     upstream,
@@ -38,6 +39,8 @@ pub(super) struct Outbound {
     pub(super) known: Vec<Sensitive<String>>,
     /// Set when a streamed body fails on its way.
     pub(super) trouble: Trouble,
+    /// Subjects whose records the CRM is about to name.
+    pub(super) unnamed: Vec<SubjectRef>,
 }
 
 /// Makes the CRM's request out of the caller's.
@@ -55,6 +58,7 @@ pub(super) async fn protect(
     known.extend(matched.protected.iter().map(|(_, value)| value.clone()));
     let mut written = ClassSet::EMPTY;
     let trouble = Trouble::default();
+    let mut unnamed = Vec::new();
     let body = if body.is_end_stream() {
         OutboundBody::Full(Bytes::new())
     } else if route.request_format == BodyFormat::Empty {
@@ -71,7 +75,10 @@ pub(super) async fn protect(
         let guarded = guard(exchange, route, plan, &head, body).await?;
         written = guarded.written;
         known.extend(guarded.known);
-        OutboundBody::Full(Bytes::from(guarded.body))
+        let sealed = store(exchange, route, plan, matched, guarded.body).await?;
+        known.extend(sealed.known);
+        unnamed = sealed.unnamed;
+        OutboundBody::Full(Bytes::from(sealed.body))
     };
     let headers = headers(exchange, site, plan, &head, &body)?;
     let mut request = Request::new(body);
@@ -80,7 +87,7 @@ pub(super) async fn protect(
         Box::new(Refusal::new("unmapped_route", StatusCode::NOT_FOUND, "the request target is not valid"))
     })?;
     *request.headers_mut() = headers;
-    Ok(Outbound { request, written, known, trouble })
+    Ok(Outbound { request, written, known, trouble, unnamed })
 }
 
 /// A masked value in a query or a path finds nothing and means that the caller searches with what it was shown.
@@ -100,8 +107,13 @@ async fn guard(
     body: Inbound,
 ) -> Stage<rewrite::Guarded> {
     let media = head.headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
-    if route.request_format != BodyFormat::Json || !media.is_some_and(is_json) {
-        let detail = "this route takes JSON (`Content-Type: application/json`)";
+    let form = route.request_format == BodyFormat::Form;
+    if !media.is_some_and(|media| if form { is_form(media) } else { is_json(media) }) {
+        let detail = if form {
+            "this route takes a form (`Content-Type: application/x-www-form-urlencoded`)"
+        } else {
+            "this route takes JSON (`Content-Type: application/json`)"
+        };
         return Err(Box::new(Refusal::new("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)));
     }
     if head.headers.contains_key(header::CONTENT_ENCODING) {
@@ -113,7 +125,45 @@ async fn guard(
         return Ok(rewrite::Guarded::default());
     }
     let view = exchange.snapshot.request_view(route, plan);
-    rewrite::guard_request(&view, &bytes, route.write_back(&head.method)).map_err(|error| Box::new(refused(&error)))
+    let json = if form { Some(rewrite::form::to_json(&bytes).map_err(|error| bad_form(&error))?) } else { None };
+    let body = json.as_deref().unwrap_or(&bytes);
+    rewrite::guard_request(&view, body, route.write_back(&head.method)).map_err(|error| Box::new(refused(&error)))
+}
+
+/// The guarded body in the form in which the CRM stores it.
+async fn store(
+    exchange: &Exchange<'_>,
+    route: &RoutePlan,
+    plan: &Plan,
+    matched: &Matched,
+    body: Vec<u8>,
+) -> Stage<Sealed> {
+    let sealed = match exchange.snapshot.resolver(route) {
+        Some(resolver) if !body.is_empty() => {
+            let view = exchange.snapshot.request_view(route, plan);
+            resolver.seal(&view, body, matched.subject.as_ref()).await?
+        }
+        _ => Sealed { body, ..Sealed::default() },
+    };
+    if route.request_format != BodyFormat::Form || sealed.body.is_empty() {
+        return Ok(sealed);
+    }
+    let body = rewrite::form::from_json(&sealed.body).map_err(|error| bad_form(&error))?;
+    Ok(Sealed { body, ..sealed })
+}
+
+fn bad_form(error: &rewrite::form::FormError) -> Box<Refusal> {
+    let detail = format!("the form is not acceptable: {error}; encode it as UTF-8, percent-encoded");
+    Box::new(Refusal::new("invalid_form", StatusCode::BAD_REQUEST, detail))
+}
+
+/// `application/x-www-form-urlencoded`, in UTF-8 when it says.
+fn is_form(media: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(media) else { return false };
+    let mut parts = text.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default();
+    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        && parts.all(|parameter| parameter.eq_ignore_ascii_case("charset=utf-8"))
 }
 
 async fn read(exchange: &Exchange<'_>, mut body: Inbound) -> Stage<BytesMut> {
@@ -223,7 +273,7 @@ impl Trouble {
     }
 }
 
-fn refused(error: &RewriteError) -> Refusal {
+pub(super) fn refused(error: &RewriteError) -> Refusal {
     match error {
         RewriteError::MaskedValue { fields } => {
             let detail =

@@ -12,7 +12,7 @@ use super::{
     coding::Decoder,
     ending::Ending,
     exchange::{AUDIT_REF, Exchange, Stage},
-    parts::{Bounds, PartError, Parts},
+    parts::{Bounds, Opening, PartError, Parts},
     plan::Plan,
     request::is_json,
     respond::Refusal,
@@ -20,9 +20,8 @@ use super::{
 };
 use crate::{
     crm::{self, LinkOutcome, Matched},
-    model::{AccessKind, BodyFormat, ClassSet, Sensitive, Sighting, Subject},
-    rewrite::{self, ResponseView},
-    upstream,
+    model::{AccessKind, BodyFormat, ClassSet, Sensitive, Sighting, Subject, SubjectRef},
+    rewrite, upstream,
 };
 
 /// A response that may be released.
@@ -53,6 +52,14 @@ impl AnswerBody {
     }
 }
 
+/// What is remembered of the request.
+pub(super) struct Sent {
+    /// Protected values that an error body must not echo.
+    pub(super) known: Vec<Sensitive<String>>,
+    /// Subjects whose records the CRM names in its answer.
+    pub(super) unnamed: Vec<SubjectRef>,
+}
+
 /// Turns the CRM's response into what this caller may see.
 pub(super) async fn view(
     exchange: &mut Exchange<'_>,
@@ -60,9 +67,10 @@ pub(super) async fn view(
     route: &RoutePlan,
     matched: &Matched,
     plan: &Plan,
-    known: Vec<Sensitive<String>>,
+    sent: Sent,
     response: Response<upstream::Body>,
 ) -> Stage<Answer> {
+    let Sent { known, unnamed } = sent;
     let (mut head, body) = response.into_parts();
     upstream::headers::prepare_response(&mut head.headers, site.inbound.pass_cookies);
     head.version = http::Version::HTTP_11;
@@ -99,7 +107,7 @@ pub(super) async fn view(
     let view = exchange.snapshot.response_view(site, route, plan, known, subject, success);
     let json = head.headers.get(header::CONTENT_TYPE).is_some_and(|value| is_json(value.as_bytes()));
     match (json, success) {
-        (true, _) => Job { exchange, route, head, body }.json(view).await,
+        (true, _) => Job { exchange, route, head, body }.json(view, unnamed).await,
         (false, true) => {
             let detail = "the CRM sent another media type than the API map says, so nothing of it is shown";
             Err(blocked("unexpected_media_type", detail))
@@ -199,6 +207,9 @@ fn private(headers: &mut HeaderMap) {
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
 }
 
+/// Says that placeholders stand for values that could not be opened, as far as that is known when the head leaves.
+const WARNINGS: &str = "fieldgate-warnings";
+
 struct Job<'e, 'w> {
     exchange: &'e mut Exchange<'w>,
     route: &'e RoutePlan,
@@ -207,7 +218,7 @@ struct Job<'e, 'w> {
 }
 
 impl Job<'_, '_> {
-    async fn json(mut self, view: Arc<rewrite::Plan>) -> Stage<Answer> {
+    async fn json(mut self, view: Arc<rewrite::Plan>, unnamed: Vec<SubjectRef>) -> Stage<Answer> {
         let limits = &self.exchange.snapshot.limits;
         let codings = self.head.headers.get_all(header::CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
         let decoder = Decoder::new(codings, limits.expansion).map_err(|error| stopped(&PartError::Coding(error)))?;
@@ -218,11 +229,19 @@ impl Job<'_, '_> {
         };
         self.head.headers.remove(header::CONTENT_ENCODING);
         self.head.headers.remove(header::CONTENT_LENGTH);
-        let mut parts =
-            Parts::new(self.body, decoder, ResponseView::new(view), bounds, Arc::clone(&self.route.resource));
+        let resource = Arc::clone(&self.route.resource);
+        let mut parts = Parts::new(self.body, decoder, Arc::clone(&view), bounds, resource);
+        if let Some(resolver) = self.exchange.snapshot.resolver(self.route) {
+            if let Some(opening) = Opening::new(resolver, &view, unnamed) {
+                parts = parts.with_stored(opening);
+            }
+        }
         let (first, reference) = parts.first(&self.exchange.ending).await.map_err(|error| stopped(&error))?;
         if let Some(value) = reference.and_then(|reference| HeaderValue::try_from(reference).ok()) {
             self.head.headers.insert(AUDIT_REF, value);
+        }
+        if parts.hidden() > 0 {
+            self.head.headers.insert(WARNINGS, HeaderValue::from_static("values-unavailable"));
         }
         let body = if parts.is_complete() {
             AnswerBody::Full(first)
@@ -328,6 +347,7 @@ fn stopped(error: &PartError) -> Box<Refusal> {
     tracing::warn!(error = %error, code = error.code(), "response not shown");
     Box::new(match error {
         PartError::Audit(_) => Refusal::audit_unavailable(),
+        PartError::Vault(error) => *super::stored::unavailable(error),
         PartError::Stalled | PartError::Late => {
             Refusal::new(error.code(), StatusCode::GATEWAY_TIMEOUT, error.to_string())
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use http::Method;
 
-use super::status::RouteStatus;
+use super::{status::RouteStatus, stored::Resolver};
 use crate::{
     config::{LimitSettings, TimeoutSettings},
     crm::Api,
@@ -15,6 +15,7 @@ use crate::{
     rewrite::{self, Layout, Links, Tools, WriteBack},
     tls,
     upstream::{self, Upstream},
+    vault::Vault,
 };
 
 /// One loaded configuration.
@@ -39,6 +40,8 @@ pub struct Snapshot {
     pub timeouts: TimeoutSettings,
     pub(super) sites: BTreeMap<Arc<str>, Arc<Site>>,
     pub(super) catch_all: Arc<Layout>,
+    /// Keys of subjects and tokens; absent when every class is stored in clear.
+    pub(super) vault: Option<Vault>,
 }
 
 /// A listener and the CRM behind it.
@@ -100,6 +103,12 @@ impl Snapshot {
     /// Every site, by listener.
     pub fn sites(&self) -> impl Iterator<Item = &Arc<Site>> {
         self.sites.values()
+    }
+
+    /// Who asks the vault for records of `route`; absent when every class is stored in clear.
+    pub(super) fn resolver(&self, route: &RoutePlan) -> Option<Resolver> {
+        let (vault, store) = self.vault.as_ref().zip(self.tools.store.as_ref())?;
+        Some(Resolver::new(vault.clone(), store.clone(), &route.resource))
     }
 
     /// What the rewriter does with a response of `route`.

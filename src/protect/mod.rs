@@ -4,9 +4,13 @@
 mod mask;
 mod normalise;
 mod pseudonym;
+mod stored;
 mod text;
 
 pub use normalise::normalise;
+pub use stored::{
+    Answers, Opened, Owners, Store, Stored, SubjectAnswer, TokenAnswer, Unopened, Unstorable, fits, holds,
+};
 
 use crate::{
     crypto::MacKey,

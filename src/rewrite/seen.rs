@@ -82,6 +82,13 @@ impl Seen {
         true
     }
 
+    /// The id of the record being read, as far as it is known.
+    pub(super) fn record_id(&self) -> Option<&SubjectId> {
+        let record = self.records.last()?;
+        let fallback = if self.waits && self.records.len() > 1 { None } else { self.fallback.as_ref() };
+        record.subjects.first().or(fallback)
+    }
+
     /// `class` was shown at `view` from output byte `at` on.
     pub(super) fn note(&mut self, class: ClassId, view: View, at: u64) {
         let Some(record) = self.records.last_mut() else { return };

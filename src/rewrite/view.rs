@@ -7,13 +7,15 @@ use super::{
     layout::Layout,
     leaf::{Noted, Viewer},
     seen::Seen,
+    stored::Notes,
 };
 use crate::{
     formats::{
         json::{Edit, Handler, Side, Splicer},
         path::Node,
     },
-    model::{Leaf, Sighting},
+    model::{Leaf, Sighting, SubjectId},
+    protect::Answers,
 };
 
 /// A body in chunks in, what the caller may see of it out.
@@ -29,6 +31,8 @@ struct Body {
     viewer: Viewer,
     seen: Seen,
     record_bytes: u64,
+    most_records: usize,
+    named: Vec<SubjectId>,
 }
 
 impl ResponseView {
@@ -40,6 +44,8 @@ impl ResponseView {
             viewer: Viewer::new(&plan),
             seen: Seen::new(plan.subject.clone(), plan.layout.has_subject),
             record_bytes: plan.limits.record_bytes as u64,
+            most_records: 0,
+            named: Vec::new(),
             plan,
         };
         Self { lexer, body }
@@ -78,6 +84,28 @@ impl ResponseView {
         self.body.seen.take()
     }
 
+    /// Remembers the ids of up to `most` records, in their order.
+    pub fn name_records(&mut self, most: usize) {
+        self.body.most_records = most;
+    }
+
+    /// The ids of the first records of the body.
+    #[must_use]
+    pub fn named_records(&self) -> &[SubjectId] {
+        &self.body.named
+    }
+
+    /// Takes over what the vault said about the stored values that the next chunk completes.
+    pub fn answer(&mut self, answers: Answers) {
+        self.body.viewer.answers = answers;
+    }
+
+    /// What was met among stored values since the last call.
+    #[must_use]
+    pub fn take_notes(&mut self) -> Notes {
+        std::mem::take(&mut self.body.viewer.notes)
+    }
+
     /// Protected leaves so far.
     #[must_use]
     pub fn protected_leaves(&self) -> u64 {
@@ -89,12 +117,16 @@ impl Handler for Body {
     type Error = RewriteError;
 
     fn leaf(&mut self, node: &Node, leaf: Leaf<'_>, at: u64, out: &mut Vec<u8>) -> Result<Edit, RewriteError> {
-        let Self { plan, viewer, seen, .. } = self;
+        let Self { plan, viewer, seen, most_records, named, .. } = self;
         if node.is_subject()
             && let Leaf::Text(id) | Leaf::Number(id) = leaf
-            && !seen.subject(id)
         {
-            return Err(RewriteError::TooManySubjects);
+            if !seen.subject(id) {
+                return Err(RewriteError::TooManySubjects);
+            }
+            if named.len() < *most_records {
+                named.push(SubjectId::new(id.to_owned()));
+            }
         }
         let mut noted = Noted { seen, at };
         if plan.layout.everything {

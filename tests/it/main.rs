@@ -24,5 +24,6 @@ mod review;
 mod rewrite;
 mod rewrite_guard;
 mod rewrite_oracle;
+mod rewrite_stored;
 mod rewriter;
 mod stream;
