@@ -19,6 +19,7 @@ use super::{
         load::Surroundings,
         rule::{Several, Whole},
     },
+    sweep::{self, CallLimit, SweepRule},
     template::Template,
 };
 use crate::model::{Action, BodyFormat, ClassSet, ClassTable, Diagnostic};
@@ -36,7 +37,7 @@ pub(super) fn load(file: &str, text: &str, classes: &ClassTable) -> Result<Inner
         return Err(report.finish());
     }
     let mut root = Section::new(document.get_ref(), 0);
-    let (name, resources) = header(&mut root, &mut report);
+    let Header { name, resources, limit, sweep } = header(&mut root, &mut report);
     let context = Context { classes, sets: sets(&mut root, classes, &mut report) };
     let mut loader = Loader { report, context, resources, read: Vec::new(), names: BTreeMap::new() };
     match root.value("route").map(|value| (value.get_ref(), value.span().start)) {
@@ -52,18 +53,30 @@ pub(super) fn load(file: &str, text: &str, classes: &ClassTable) -> Result<Inner
         Some((_, at)) => loader.report.at(at, "`route` is not an array of tables", "write [[route]]"),
     }
     root.close(&mut loader.report);
-    loader.finish(file, name)
+    let sweeps = loader.sweeps(sweep);
+    loader.finish(file, name, limit, sweeps)
 }
 
-fn header(root: &mut Section<'_, '_>, report: &mut Report<'_>) -> (String, Vec<String>) {
+/// `[map]`.
+#[derive(Default)]
+struct Header<'d, 't> {
+    name: String,
+    resources: Vec<String>,
+    limit: CallLimit,
+    /// Read when the routes are known.
+    sweep: Option<&'d Spanned<DeValue<'t>>>,
+}
+
+fn header<'d, 't>(root: &mut Section<'d, 't>, report: &mut Report<'_>) -> Header<'d, 't> {
     let Some(mut map) = root.section("map", report) else {
         report.at(0, "`[map]` is missing", "add [map] with name = \"…\"");
-        return (String::new(), Vec::new());
+        return Header::default();
     };
     let name = map.required("name", "write name = \"…\"", report);
     let resources = map.texts("resources", report).iter().map(|text| text.value.to_owned()).collect();
+    let (limit, sweep) = (sweep::limit(&mut map, report), map.value("sweep"));
     map.close(report);
-    (name.map(|text| text.value.to_owned()).unwrap_or_default(), resources)
+    Header { name: name.map(|text| text.value.to_owned()).unwrap_or_default(), resources, limit, sweep }
 }
 
 fn sets<'d>(root: &mut Section<'d, '_>, classes: &ClassTable, report: &mut Report<'_>) -> fields::FieldSets<'d> {
@@ -386,7 +399,24 @@ impl<'d> Loader<'_, '_, 'd> {
         }
     }
 
-    fn finish(self, file: &str, name: String) -> Result<Inner, Vec<Diagnostic>> {
+    fn sweeps(&mut self, value: Option<&Spanned<DeValue<'_>>>) -> Vec<SweepRule> {
+        let routes = self.read.iter().map(|read| sweep::Known {
+            name: &read.route.name,
+            method: &read.method,
+            template: &read.template,
+            subject: read.rule.subject,
+            resource: &read.route.resource,
+        });
+        sweep::rules(value, &routes.collect::<Vec<_>>(), &mut self.report)
+    }
+
+    fn finish(
+        self,
+        file: &str,
+        name: String,
+        limit: CallLimit,
+        sweeps: Vec<SweepRule>,
+    ) -> Result<Inner, Vec<Diagnostic>> {
         if !self.report.is_clean() {
             return Err(self.report.finish());
         }
@@ -397,7 +427,7 @@ impl<'d> Loader<'_, '_, 'd> {
             routes.push(Arc::new(read.route));
             rules.push(read.rule);
         }
-        Ok(Inner { file: file.to_owned(), name, declared: self.resources, routes, rules, table })
+        Ok(Inner { file: file.to_owned(), name, declared: self.resources, routes, rules, table, limit, sweeps })
     }
 }
 

@@ -11,6 +11,7 @@ mod mistakes;
 mod query;
 mod routes;
 pub mod search;
+mod sweep;
 mod target;
 mod template;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use http::Method;
 
 pub use link::{LinkOutcome, rewrite_link, rewrite_location};
+pub use sweep::{CallLimit, Members, Paging, Shows, SweepRoute, SweepRule, VersionSource};
 pub use target::{MAX_PARAMETERS, MAX_SEGMENTS, MAX_TARGET_BYTES, TargetError};
 
 use crate::model::{Action, BodyMap, ClassId, ClassSet, ClassTable, Diagnostic, Sensitive, SubjectId};
@@ -46,6 +48,8 @@ struct Inner {
     routes: Vec<Arc<Route>>,
     rules: Vec<RouteRule>,
     table: RouteTable,
+    limit: CallLimit,
+    sweeps: Vec<SweepRule>,
 }
 
 /// A route of a map: what the exchange needs to know about it.
@@ -156,6 +160,24 @@ impl Api {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// How fast a sweep may call the CRM.
+    #[must_use]
+    pub fn limit(&self) -> CallLimit {
+        self.0.limit
+    }
+
+    /// How all records of `resource` are reached, when the map says so.
+    #[must_use]
+    pub fn sweep(&self, resource: &str) -> Option<&SweepRule> {
+        self.0.sweeps.iter().find(|rule| &*rule.resource == resource)
+    }
+
+    /// Every rule of [`Api::sweep`].
+    #[must_use]
+    pub fn sweeps(&self) -> &[SweepRule] {
+        &self.0.sweeps
     }
 
     /// Every class that a field, a path segment or a query parameter of the map carries.
