@@ -19,7 +19,7 @@ use crate::{
     detect::Detector,
     identity::Identity,
     keyring::Keyring,
-    model::{ClassTable, Diagnostic, Operation, Problem},
+    model::{ClassSet, ClassTable, Diagnostic, Operation, Problem},
     policy::Policy,
     protect::{Protector, Store},
     rewrite::{Layout, Links, Tools, WriteBack},
@@ -117,6 +117,8 @@ pub fn build(
         sites,
         catch_all,
         vault: vault.cloned(),
+        folded: columns(&maps, true),
+        unfolded: columns(&maps, false),
     })
 }
 
@@ -137,6 +139,13 @@ pub fn keyset(config: &Config) -> Result<Option<Arc<Keyset>>, Vec<Diagnostic>> {
         return Err(vec![config.diagnose(&Problem::new("keys.keyset", what, help))]);
     }
     Ok(Some(Arc::new(keyset)))
+}
+
+/// The classes with a written or read column that folds case, or with one that does not.
+fn columns(maps: &BTreeMap<String, Api>, folds_case: bool) -> ClassSet {
+    let routes = maps.values().flat_map(|api| api.routes());
+    let fields = routes.flat_map(|route| route.request.fields.iter().chain(&route.response.fields));
+    fields.filter(|field| field.column.folds_case == folds_case).map(|field| field.class).collect()
 }
 
 struct Builder<'c> {

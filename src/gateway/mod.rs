@@ -16,6 +16,7 @@ mod reload;
 mod request;
 mod respond;
 mod response;
+mod search;
 mod shared;
 mod snapshot;
 mod status;

@@ -18,6 +18,7 @@ use super::{
     exchange::{Exchange, Stage},
     plan::Plan,
     respond::Refusal,
+    search,
     snapshot::{RoutePlan, Site},
     stored::Sealed,
 };
@@ -54,7 +55,10 @@ pub(super) async fn protect(
     body: Inbound,
 ) -> Stage<Outbound> {
     refuse_stand_ins(matched)?;
+    let target = search::target(&exchange.snapshot, matched).await?;
+    let mut looked_for = target.classes;
     let mut known = site.secrets.clone();
+    known.extend(target.known);
     known.extend(matched.protected.iter().map(|(_, value)| value.clone()));
     let mut written = ClassSet::EMPTY;
     let trouble = Trouble::default();
@@ -64,6 +68,12 @@ pub(super) async fn protect(
     } else if route.request_format == BodyFormat::Empty {
         no_body(exchange, body).await?;
         OutboundBody::Full(Bytes::new())
+    } else if let Some(rule) = search::body_rule(matched) {
+        let bytes = query_body(exchange, &head, body).await?;
+        let query = search::body(&exchange.snapshot, rule, &bytes).await?;
+        looked_for = looked_for.union(query.classes);
+        known.extend(query.known);
+        OutboundBody::Full(Bytes::from(query.text))
     } else if route.request.is_pass_through() {
         let left = exchange.snapshot.limits.request_body_bytes;
         if body.size_hint().lower() > left {
@@ -83,10 +93,13 @@ pub(super) async fn protect(
     let headers = headers(exchange, site, plan, &head, &body)?;
     let mut request = Request::new(body);
     *request.method_mut() = head.method;
-    *request.uri_mut() = site.upstream.uri(&matched.target).ok_or_else(|| {
+    *request.uri_mut() = site.upstream.uri(&target.text).ok_or_else(|| {
         Box::new(Refusal::new("unmapped_route", StatusCode::NOT_FOUND, "the request target is not valid"))
     })?;
     *request.headers_mut() = headers;
+    if !route.action.is_write() {
+        written = written.union(looked_for);
+    }
     Ok(Outbound { request, written, known, trouble, unnamed })
 }
 
@@ -106,8 +119,28 @@ async fn guard(
     head: &RequestHead,
     body: Inbound,
 ) -> Stage<rewrite::Guarded> {
-    let media = head.headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
     let form = route.request_format == BodyFormat::Form;
+    readable(head, form)?;
+    let limit = (exchange.snapshot.limits.guarded_body_bytes, "limits.guarded_body_bytes");
+    let bytes = read(exchange, body, limit).await?;
+    if bytes.is_empty() {
+        return Ok(rewrite::Guarded::default());
+    }
+    let view = exchange.snapshot.request_view(route, plan);
+    let json = if form { Some(rewrite::form::to_json(&bytes).map_err(|error| bad_form(&error))?) } else { None };
+    let body = json.as_deref().unwrap_or(&bytes);
+    rewrite::guard_request(&view, body, route.write_back(&head.method)).map_err(|error| Box::new(refused(&error)))
+}
+
+/// A body that is a query: read whole, like one whose fields are protected.
+async fn query_body(exchange: &Exchange<'_>, head: &RequestHead, body: Inbound) -> Stage<BytesMut> {
+    readable(head, false)?;
+    read(exchange, body, (exchange.snapshot.limits.guarded_body_bytes, "limits.guarded_body_bytes")).await
+}
+
+/// Whether the body is of the media type that the route takes, and not in a content coding.
+fn readable(head: &RequestHead, form: bool) -> Stage<()> {
+    let media = head.headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
     if !media.is_some_and(|media| if form { is_form(media) } else { is_json(media) }) {
         let detail = if form {
             "this route takes a form (`Content-Type: application/x-www-form-urlencoded`)"
@@ -120,15 +153,7 @@ async fn guard(
         let detail = "send the body without a content coding: its fields have to be read";
         return Err(Box::new(Refusal::new("unsupported_coding", StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)));
     }
-    let limit = (exchange.snapshot.limits.guarded_body_bytes, "limits.guarded_body_bytes");
-    let bytes = read(exchange, body, limit).await?;
-    if bytes.is_empty() {
-        return Ok(rewrite::Guarded::default());
-    }
-    let view = exchange.snapshot.request_view(route, plan);
-    let json = if form { Some(rewrite::form::to_json(&bytes).map_err(|error| bad_form(&error))?) } else { None };
-    let body = json.as_deref().unwrap_or(&bytes);
-    rewrite::guard_request(&view, body, route.write_back(&head.method)).map_err(|error| Box::new(refused(&error)))
+    Ok(())
 }
 
 /// The guarded body in the form in which the CRM stores it.

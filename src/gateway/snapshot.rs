@@ -8,10 +8,12 @@ use super::{budget, status::RouteStatus, stored::Resolver};
 use crate::{
     config::{LimitSettings, TimeoutSettings},
     crm::Api,
+    crypto::Spelling,
     identity::Identity,
     listener,
-    model::{Action, BodyFormat, ClassSet, ClassTable, Operation, Sensitive, SubjectId},
+    model::{Action, BodyFormat, ClassId, ClassSet, ClassTable, Operation, Sensitive, SubjectId},
     policy::Policy,
+    protect::Store,
     rewrite::{self, Layout, Links, Tools, WriteBack},
     tls,
     upstream::{self, Upstream},
@@ -44,6 +46,29 @@ pub struct Snapshot {
     pub(super) catch_all: Arc<Layout>,
     /// Keys of subjects and tokens; absent when every class is stored in clear.
     pub(super) vault: Option<Vault>,
+    /// Classes with a column that folds case, and classes with one that does not.
+    pub(super) folded: ClassSet,
+    pub(super) unfolded: ClassSet,
+}
+
+/// The spellings in which a class's sealed values may stand in the CRM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spellings {
+    base64: bool,
+    base32: bool,
+}
+
+impl Spellings {
+    /// What `forms` gives for each spelling.
+    pub(super) fn each<T, E>(self, forms: impl Fn(Spelling) -> Result<Vec<T>, E>) -> Result<Vec<T>, E> {
+        let mut all = Vec::new();
+        for (there, spelling) in [(self.base64, Spelling::Base64), (self.base32, Spelling::Base32)] {
+            if there {
+                all.extend(forms(spelling)?);
+            }
+        }
+        Ok(all)
+    }
 }
 
 /// A listener and the CRM behind it.
@@ -107,9 +132,20 @@ impl Snapshot {
         self.sites.values()
     }
 
+    /// The keys and the vault; absent when every class is stored in clear.
+    pub(super) fn storing(&self) -> Option<(&Store, &Vault)> {
+        self.tools.store.as_ref().zip(self.vault.as_ref())
+    }
+
+    /// How the columns of `class` spell sealed values.
+    pub(super) fn spellings(&self, class: ClassId) -> Spellings {
+        let folded = self.folded.contains(class);
+        Spellings { base32: folded, base64: !folded || self.unfolded.contains(class) }
+    }
+
     /// Who asks the vault for records of `route`; absent when every class is stored in clear.
     pub(super) fn resolver(&self, route: &RoutePlan) -> Option<Resolver> {
-        let (vault, store) = self.vault.as_ref().zip(self.tools.store.as_ref())?;
+        let (store, vault) = self.storing()?;
         Some(Resolver::new(vault.clone(), store.clone(), &route.resource))
     }
 

@@ -30,6 +30,7 @@ mod rewrite_guard;
 mod rewrite_oracle;
 mod rewrite_stored;
 mod rewriter;
+mod storage;
 mod stream;
 mod tls;
 mod world;

@@ -75,6 +75,11 @@ impl Setup {
         world
     }
 
+    /// Starts the CRM, and writes the gateway's configuration.
+    pub fn prepare(self) -> World {
+        self.world()
+    }
+
     fn world(self) -> World {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("crm-side");
