@@ -41,13 +41,15 @@ impl AsciiNumber {
     pub(super) fn of(value: &str) -> Option<Self> {
         let bytes = value.as_bytes();
         match bytes.last_chunk::<4>() {
-            Some(last) if bytes.iter().all(u8::is_ascii_digit) => {
-                let luhn = bytes.rchunks(2).map(|pair| match pair {
-                    [tens, ones] => u64::from(doubled(tens - b'0')) + u64::from(ones - b'0'),
-                    [digit, ..] => u64::from(digit - b'0'),
-                    [] => 0,
+            Some(last) if bytes.iter().fold(true, |all, byte| all & byte.is_ascii_digit()) => {
+                // Past 19 digits the sum means nothing, so it may wrap; without checks it is a few vectors.
+                let value = |byte: u8| u32::from(byte.wrapping_sub(b'0'));
+                let (first, pairs) = bytes.as_rchunks::<2>();
+                let first = first.first().map_or(0, |digit| value(*digit));
+                let luhn = pairs.iter().fold(first, |sum, [tens, ones]| {
+                    sum.wrapping_add(u32::from(doubled(tens.wrapping_sub(b'0')))).wrapping_add(value(*ones))
                 });
-                Some(Self { count: bytes.len(), last: *last, worded: false, luhn: luhn.sum() })
+                Some(Self { count: bytes.len(), last: *last, worded: false, luhn: u64::from(luhn) })
             }
             _ => Self::spaced(bytes),
         }
@@ -87,7 +89,8 @@ pub(super) fn ending_digits(value: &str) -> Option<(usize, [u8; 4])> {
 /// Twice `digit`, and the digits of that added up.
 #[inline]
 fn doubled(digit: u8) -> u8 {
-    if digit > 4 { digit * 2 - 9 } else { digit * 2 }
+    let twice = digit.wrapping_mul(2);
+    if digit > 4 { twice.wrapping_sub(9) } else { twice }
 }
 
 /// The Luhn sum modulo ten of digits from the last to the first; `place` 1 when the check digit is left out.

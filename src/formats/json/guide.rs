@@ -1,7 +1,12 @@
 //! The way that earlier records took: after this member came a comma, white space, that name and a colon. One comparison
 //! with those bytes is worth reading and looking them up; whatever differs is read as if there were no guide.
 
-use crate::formats::path::NodeId;
+use super::{
+    number,
+    scan::{Blocks, Stop},
+    token::{Kind, Phase, State},
+};
+use crate::formats::path::{Node, NodeId, Walker};
 
 /// Index of a [`Step`].
 pub(super) type StepId = u16;
@@ -12,15 +17,19 @@ pub(super) const LOST: StepId = 0;
 /// Steps that one document may teach.
 const STEPS: usize = 512;
 
+/// Bytes of a document that have to be read for one lesson more than [`STEPS`]. A lesson costs as much as reading some 60
+/// bytes, so where no record is like the one before, learning costs no more than a quarter of reading.
+const LESSON_BYTES: u64 = 256;
+
 /// Bytes between two values that are compared at once; what is longer is read.
-pub(super) const GLUE: usize = 64;
+const GLUE: usize = 64;
 const WORDS: usize = GLUE / 8;
 /// Words that are compared first: most glue has no more.
 const HEAD: usize = 4;
 
 /// Which step is taken from the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+enum Turn {
     /// To the first member of an object that is its value or in its value.
     Into,
     /// To the next member of the same object.
@@ -29,15 +38,15 @@ pub(super) enum Turn {
 
 /// A member of an object of earlier records, with all bytes from the end of what comes before it to its value.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Step {
+struct Step {
     glue: [u64; WORDS],
     mask: [u64; WORDS],
-    pub(super) length: usize,
+    length: usize,
     /// The step that the object is in, and its node: the same bytes in another object are another step.
     within: StepId,
     parent: NodeId,
-    pub(super) node: NodeId,
-    pub(super) flags: u8,
+    node: NodeId,
+    flags: u8,
     into: StepId,
     on: StepId,
 }
@@ -47,6 +56,8 @@ pub(super) struct Step {
 pub(super) struct Guide {
     steps: Vec<Step>,
     known: Vec<StepId>,
+    /// Members learned so far, the same one again among them.
+    lessons: u64,
 }
 
 impl Guide {
@@ -67,7 +78,10 @@ impl Guide {
 
     /// The step that `turn` leads to from `from`, when `bytes` go on with its bytes below `parent`.
     #[inline]
-    pub(super) fn follow(&self, from: StepId, turn: Turn, parent: NodeId, bytes: &[u8]) -> Option<(StepId, &Step)> {
+    fn follow(&self, from: StepId, turn: Turn, parent: NodeId, bytes: &[u8]) -> Option<(StepId, &Step)> {
+        if from == LOST {
+            return None;
+        }
         let step = self.steps.get(usize::from(from))?;
         let id = if turn == Turn::On { step.on } else { step.into };
         let step = self.steps.get(usize::from(id))?;
@@ -82,7 +96,7 @@ impl Guide {
 
     /// Learns that `glue` led by `turn` from `from` to the member at `node` of the object that is in the step `within` and
     /// is at `parent`.
-    pub(super) fn learn(
+    fn learn(
         &mut self,
         from: StepId,
         turn: Turn,
@@ -93,6 +107,7 @@ impl Guide {
         if glue.len() > GLUE || !self.is_open() {
             return LOST;
         }
+        self.lessons += 1;
         let step = Step::new(glue, (within, parent), (node, flags));
         let slot = step.slot();
         let known = self.known.get(slot).copied().unwrap_or(LOST);
@@ -101,13 +116,18 @@ impl Guide {
             known != LOST && alike && (other.within, other.parent) == (step.within, step.parent)
         });
         let id = if same { known } else { self.add(step) };
-        if let Some(slot) = self.known.get_mut(slot) {
+        if let Some(slot) = self.known.get_mut(slot).filter(|_| id != LOST) {
             *slot = id;
         }
         if let Some(before) = self.steps.get_mut(usize::from(from)).filter(|_| from != LOST) {
             *(if turn == Turn::On { &mut before.on } else { &mut before.into }) = id;
         }
         id
+    }
+
+    /// Whether another lesson pays when `read` bytes of the document were read.
+    fn may_learn(&self, read: u64) -> bool {
+        self.lessons < STEPS as u64 + read / LESSON_BYTES
     }
 
     fn add(&mut self, step: Step) -> StepId {
@@ -142,6 +162,49 @@ impl Step {
             self.glue.iter().fold(seed, |sum, word| (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29));
         (sum >> 7) as usize % STEPS
     }
+}
+
+/// Goes where the guide leads, past values that nobody asked for; answers where that ends.
+#[inline]
+pub(super) fn follow(guide: &Guide, state: &mut State, blocks: &mut Blocks, bytes: &[u8], mut at: usize) -> usize {
+    let mut turn = if state.phase == Phase::FirstName { Turn::Into } else { Turn::On };
+    while let Some((id, step)) = guide.follow(state.top.step, turn, state.top.node, bytes.get(at..).unwrap_or_default())
+    {
+        at += step.length;
+        (state.top.step, state.node, state.phase) = (id, step.node, Phase::Value);
+        if step.flags & Node::LEAF != 0 {
+            break;
+        }
+        let end = match bytes.get(at) {
+            Some(b'"') => match blocks.string(bytes, at + 1).stop {
+                Stop::Close(end) => end + 1,
+                _ => break,
+            },
+            Some(b'-' | b'0'..=b'9') => match number::whole(bytes, at) {
+                Some(end) => end,
+                None => break,
+            },
+            _ => break,
+        };
+        (at, state.phase, turn) = (end, Phase::Next, Turn::On);
+    }
+    at
+}
+
+/// The member whose value comes next was read; `glue` led to it.
+#[cold]
+pub(super) fn learn(guide: &mut Guide, state: &mut State, walker: &Walker, phase: Phase, glue: &[u8], read: u64) {
+    if state.top.kind != Kind::Object {
+        return;
+    }
+    let turn = if phase == Phase::FirstName { Turn::Into } else { Turn::On };
+    let (parent, flags) = (state.top.node, walker.flags(state.node));
+    // Where every name is asked for, none may be passed by.
+    state.top.step = if guide.may_learn(read) && walker.flags(parent) & Node::EVERYTHING == 0 {
+        guide.learn(state.top.step, turn, glue, (state.top.within, parent), (state.node, flags))
+    } else {
+        LOST
+    };
 }
 
 #[cfg(test)]
@@ -200,6 +263,17 @@ mod tests {
         guide.learn(inner, Turn::On, b",\"value\":", (fields, 1), (0, 0));
         assert_ne!(id, inner);
         assert!(guide.follow(id, Turn::On, 1, &text(",\"fields\":")).is_some());
+    }
+
+    #[test]
+    fn lessons_are_as_many_as_the_limit_and_not_one_more() {
+        let mut guide = Guide::default();
+        let list = guide.anchor();
+        for _ in 0..STEPS {
+            assert!(guide.may_learn(LESSON_BYTES - 1));
+            guide.learn(list, Turn::Into, b"\"id\":", (LOST, 1), (0, 0));
+        }
+        assert!(!guide.may_learn(LESSON_BYTES - 1) && guide.may_learn(LESSON_BYTES));
     }
 
     #[test]

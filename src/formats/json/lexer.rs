@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Edit, Handler, JsonError, JsonFault, Limits, Side, Trace,
-    guide::{Guide, LOST, Turn},
+    guide::{self, Guide, LOST},
     intake::Intake,
     lookahead::{self, Skim},
     number,
@@ -184,7 +184,7 @@ impl Splicer {
             if !H::TRACES && guide.is_open() {
                 if matches!(state.phase, Phase::Next | Phase::FirstName) && state.top.kind == Kind::Object {
                     let from = at;
-                    at = follow(guide, &mut state, &mut blocks, bytes, at);
+                    at = guide::follow(guide, &mut state, &mut blocks, bytes, at);
                     if at != from {
                         // The carried token is behind.
                         searched = 0;
@@ -195,7 +195,8 @@ impl Splicer {
                     && let Some((from, phase)) = glue.take()
                 {
                     at = scan::blanks(bytes, at);
-                    learn(guide, &mut state, walker, phase, bytes.get(from..at).unwrap_or_default());
+                    let glue = bytes.get(from..at).unwrap_or_default();
+                    guide::learn(guide, &mut state, walker, phase, glue, base + at as u64);
                 }
             }
             if state.phase != Phase::Inside {
@@ -475,49 +476,6 @@ const NEAR_BYTES: usize = 512;
 
 /// Where lists start to be learned: a document that is shorter is read before that pays.
 const WORTH_LEARNING_BYTES: u64 = 1024;
-
-/// Goes where the guide leads, past values that nobody asked for; answers where that ends.
-#[inline]
-fn follow(guide: &Guide, state: &mut State, blocks: &mut Blocks, bytes: &[u8], mut at: usize) -> usize {
-    let mut turn = if state.phase == Phase::FirstName { Turn::Into } else { Turn::On };
-    while let Some((id, step)) = guide.follow(state.top.step, turn, state.top.node, bytes.get(at..).unwrap_or_default())
-    {
-        at += step.length;
-        (state.top.step, state.node, state.phase) = (id, step.node, Phase::Value);
-        if step.flags & Node::LEAF != 0 {
-            break;
-        }
-        let end = match bytes.get(at) {
-            Some(b'"') => match blocks.string(bytes, at + 1).stop {
-                Stop::Close(end) => end + 1,
-                _ => break,
-            },
-            Some(b'-' | b'0'..=b'9') => match number::whole(bytes, at) {
-                Some(end) => end,
-                None => break,
-            },
-            _ => break,
-        };
-        (at, state.phase, turn) = (end, Phase::Next, Turn::On);
-    }
-    at
-}
-
-/// The member whose value comes next was read; `glue` led to it.
-#[cold]
-fn learn(guide: &mut Guide, state: &mut State, walker: &Walker, phase: Phase, glue: &[u8]) {
-    if state.top.kind != Kind::Object {
-        return;
-    }
-    let turn = if phase == Phase::FirstName { Turn::Into } else { Turn::On };
-    let (parent, flags) = (state.top.node, walker.flags(state.node));
-    // Where every name is asked for, none may be passed by.
-    state.top.step = if walker.flags(parent) & Node::EVERYTHING == 0 {
-        guide.learn(state.top.step, turn, glue, (state.top.within, parent), (state.node, flags))
-    } else {
-        LOST
-    };
-}
 
 fn element<H: Handler>(state: &mut State, walker: &mut Walker, handler: &mut H) {
     let parent = state.top.node;
