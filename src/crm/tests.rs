@@ -487,3 +487,51 @@ fn searches_are_refused_by_the_search_and_other_spellings_by_the_target() {
     }
     assert_eq!(get("/odata/accounts(Email='a@b')").unwrap_err().code(), "unmapped_route");
 }
+
+#[test]
+fn the_searches_of_the_shipped_maps_ask_for_what_they_compare() {
+    let asked = |map: &str, target: &str| {
+        let search = shipped(map).matches(&Method::GET, target).map_err(|error| error.code())?.search();
+        let search = search.map_err(|error| error.code())?;
+        let ask = |ask: &search::Ask| format!("{}={}", classes().name(ask.class), ask.value.expose());
+        Ok(search.asks().iter().map(ask).collect::<Vec<_>>().join(" "))
+    };
+    let tickets = "/REST/2.0/tickets?query=";
+    for (map, target, expected) in [
+        (
+            REQUEST_TRACKER,
+            format!("{tickets}'CF.{{Customer+Email}}'='a@b'+AND+Requestor='c'+AND+id=5"),
+            Ok("email=a@b email=c"),
+        ),
+        (
+            REQUEST_TRACKER,
+            format!("{tickets}CF.{{Card}}='4'+OR+Owner.EmailAddress='x'+OR+Cc.City='y'"),
+            Ok("card_number=4 address=y"),
+        ),
+        (REQUEST_TRACKER, format!("{tickets}CF.{{7}}='4'"), Err("bad_search")),
+        (REQUEST_TRACKER, format!("{tickets}x&simple=1"), Err("unmapped_parameter")),
+        (REQUEST_TRACKER, format!("{tickets}id=5&orderby=CF.{{Card}}"), Err("unmapped_parameter")),
+        (SANDBOX, "/world/query?q=SELECT+Id+FROM+Case+WHERE+Contact.Email='a'".to_owned(), Ok("email=a")),
+        (SANDBOX, "/world/query?q=SELECT+Email+e+FROM+Contact".to_owned(), Err("aliased")),
+        (SANDBOX, "/world/odata/contacts?$filter=Phone+eq+'1'&$orderby=Id&$top=5".to_owned(), Ok("phone=1")),
+        (SANDBOX, "/world/odata/contacts?$apply=x".to_owned(), Err("unmapped_parameter")),
+        (SANDBOX, "/world/odata/contacts(Email='a',Card__c='4')".to_owned(), Ok("email=a card_number=4")),
+        (SANDBOX, "/world/odata/cases(SuppliedEmail='a')".to_owned(), Err("unmapped_route")),
+        (
+            SANDBOX,
+            "/world/zendesk/search?query=requester:a+-card:4+type:ticket".to_owned(),
+            Ok("email=a card_number=4"),
+        ),
+        (SANDBOX, "/world/rt/tickets?query=Requestor='a'".to_owned(), Ok("email=a")),
+        (SANDBOX, "/api/v1/customers?email=a&phone=1".to_owned(), Ok("email=a phone=1")),
+    ] {
+        assert_eq!(
+            asked(map, &target.replace('{', "%7B").replace('}', "%7D")),
+            expected.map(str::to_owned),
+            "{target}"
+        );
+    }
+    let body = shipped(SANDBOX).matches(&Method::POST, "/world/hubspot/contacts/search").unwrap();
+    let query = body.route.search[0].parse(r#"{"filters":[{"propertyName":"iban","operator":"EQ","value":"DE1"}]}"#);
+    assert_eq!((&body.route.search[0].place, query.unwrap().asks().len()), (&SearchPlace::Body, 1));
+}
