@@ -11,6 +11,8 @@ mod mistakes;
 mod query;
 mod routes;
 pub mod search;
+#[cfg(test)]
+mod searches;
 mod sweep;
 mod target;
 mod template;

@@ -84,6 +84,9 @@ pub(super) async fn protect(
     } else {
         let guarded = guard(exchange, route, plan, &head, body).await?;
         written = guarded.written;
+        if !route.action.is_write() {
+            search::plain(&exchange.snapshot, &guarded.known)?;
+        }
         known.extend(guarded.known);
         let sealed = store(exchange, route, plan, matched, guarded.body).await?;
         known.extend(sealed.known);

@@ -14,8 +14,10 @@ use crate::{
         Matched,
         search::{Ask, Pattern, SearchError, SearchPlace, SearchRule},
     },
-    model::{Class, ClassSet, Mode, Phase, Sensitive, TokenShape},
+    crypto::SealError,
+    model::{Class, ClassId, ClassSet, Mode, Phase, Sensitive, TokenShape},
     protect::{self, Store},
+    rewrite,
     vault::Vault,
 };
 
@@ -85,13 +87,18 @@ async fn answer(snapshot: &Snapshot, ask: &Ask) -> Stage<Vec<Pattern>> {
         Some((store, vault)) => (store, vault),
         None => return Ok(vec![clear()]),
     };
+    let Some(class) = snapshot.classes.get(ask.class) else { return Ok(vec![clear()]) };
+    if store.keys().token_is_of(&class.name, ask.value.expose()) {
+        // The CRM's links to further pages repeat the query as it was sent there.
+        return Ok(vec![clear()]);
+    }
     if store.recognise(ask.value.expose()).is_some() {
         let detail = "the query carries a stored form; search with the value itself";
         return Err(Box::new(Refusal::new("injected_value", StatusCode::UNPROCESSABLE_ENTITY, detail)));
     }
-    let Some(class) = snapshot.classes.get(ask.class).filter(|class| class.storage.is_protected()) else {
-        return Ok(vec![clear()]);
-    };
+    if !class.storage.is_protected() {
+        return words(snapshot, store, vault, ask).await;
+    }
     let mut patterns = stored(store, vault, class, ask, snapshot.spellings(ask.class)).await?;
     if class.storage.phase == Phase::Mixed {
         patterns.push(clear());
@@ -111,10 +118,47 @@ async fn answer(snapshot: &Snapshot, ask: &Ask) -> Stage<Vec<Pattern>> {
     Ok(patterns)
 }
 
+/// Words that are looked for in fields of any class: an address among them is not found as itself where addresses are stored
+/// in another form. Alone it is looked for in that form; with other words the request is refused.
+async fn words(snapshot: &Snapshot, store: &Store, vault: &Vault, ask: &Ask) -> Stage<Vec<Pattern>> {
+    let text = ask.value.expose();
+    let found = hidden_words(snapshot, text);
+    let Some(first) = found.iter().next() else { return Ok(vec![Pattern::Equals(text.clone())]) };
+    let whole = rewrite::is_one_finding(&snapshot.tools, text);
+    match snapshot.classes.get(first) {
+        Some(class) if whole && matches!(class.storage.mode, Mode::Token(_) | Mode::Det) => {
+            let ask = Ask { class: first, value: ask.value.clone() };
+            let mut patterns = stored(store, vault, class, &ask, snapshot.spellings(first)).await?;
+            if class.storage.phase == Phase::Mixed || patterns.is_empty() {
+                patterns.push(Pattern::Equals(text.clone()));
+            }
+            Ok(patterns)
+        }
+        _ => Err(unfindable()),
+    }
+}
+
+/// The classes not stored in clear of which `text` holds something.
+fn hidden_words(snapshot: &Snapshot, text: &str) -> ClassSet {
+    let stored = |class: &ClassId| snapshot.classes.get(*class).is_some_and(|class| class.storage.is_protected());
+    rewrite::classes_in(&snapshot.tools, text).iter().filter(stored).collect()
+}
+
+/// Refuses a query in a body of plain fields that looks for what is not stored in clear.
+pub(super) fn plain(snapshot: &Snapshot, known: &[Sensitive<String>]) -> Stage<()> {
+    let hidden = |value: &Sensitive<String>| !hidden_words(snapshot, value.expose()).is_empty();
+    if snapshot.storing().is_some() && known.iter().any(hidden) { Err(unfindable()) } else { Ok(()) }
+}
+
+fn unfindable() -> Box<Refusal> {
+    let detail = "the search words hold a value that the CRM does not store in clear; search by its own field";
+    Box::new(Refusal::new("unsupported_on_protected", StatusCode::UNPROCESSABLE_ENTITY, detail))
+}
+
 async fn stored(store: &Store, vault: &Vault, class: &Class, ask: &Ask, spellings: Spellings) -> Stage<Vec<Pattern>> {
     let normalised = store.normalised(class, ask.value.expose());
     let forms = match class.storage.mode {
-        Mode::Clear | Mode::Seal(_) => Ok(Vec::new()),
+        Mode::Clear | Mode::Seal(_) => Ok::<_, SealError>(Vec::new()),
         Mode::Token(_) => {
             let found = vault.find_tokens(&[(&class.name, normalised.expose())]).await;
             let tokens = found.map_err(|error| unavailable(&error))?.into_iter().flatten();

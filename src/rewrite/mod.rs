@@ -22,7 +22,7 @@ pub use gate::{Admission, Gate};
 pub use guard::{Guarded, WriteBack, guard_request};
 pub use layout::{Layout, LayoutError};
 pub use needs::{Collector, Needs};
-pub use plain::{carries_personal, text_view};
+pub use plain::{carries_personal, classes_in, is_one_finding, text_view};
 pub use sealing::{RecordKeys, SealedBody, TokenAsk, Writes, WrittenRecord, seal, written};
 pub use stored::{Learned, Notes};
 pub use view::ResponseView;

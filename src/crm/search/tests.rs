@@ -96,7 +96,7 @@ fn the_prefixes_of_a_link_come_back_and_no_others_do() {
     for dialect in [ALL[0], ALL[1], ALL[2], ALL[3]] {
         for positive in [true, false] {
             let asked = query(dialect, &[(positive, "IBAN", "DE1".to_owned())]);
-            let first = Query::parse(dialect, &known(), &asked).unwrap().rewrite(&[forms.clone()]).unwrap();
+            let first = Query::parse(dialect, &known(), &asked).unwrap().rewrite(std::slice::from_ref(&forms)).unwrap();
             assert_eq!(unchanged(dialect, &known(), &first), Ok(first.clone()), "{dialect:?}");
             for other in [&prefix[..31], "fg1_abcdefghijklmnopqrstuvwxyz-%", "DE893704004405320130001234567890"] {
                 let other = first.replace(prefix, other).replace(&prefix.replace('_', "\\_"), other);

@@ -1,7 +1,7 @@
 //! OData 4.01: `$filter`, `$orderby`, `$select`, `$apply`, and the key in a path segment.
 //!
-//! Nulls: `null eq 'x'` is false and `null ne 'x'` is true, while `startswith(null,'x')` is null; prefixes are therefore written
-//! with the null case spelled out, so that they also mean the same under `not`.
+//! Nulls: `null eq 'x'` is false and `null ne 'x'` is true (some services: unknown, as in SQL), while `startswith(null,'x')` is null.
+//! A prefix is therefore written with the null case spelled out by the operator that was there: it decides, also under `not`.
 
 mod filter;
 mod lex;
@@ -170,8 +170,12 @@ pub(super) fn write(condition: &Condition<'_>) -> String {
         }
     };
     parts.extend(condition.prefixes.iter().map(|prefix| {
-        let starts = format!("startswith({field},{})", quote(prefix));
-        if negative { format!("({field} eq null or not {starts})") } else { format!("({field} ne null and {starts})") }
+        let literal = quote(prefix);
+        if negative {
+            format!("(({field} ne null and not startswith({field},{literal})) or ({field} eq null and {field} ne {literal}))")
+        } else {
+            format!("({field} eq {literal} or ({field} ne null and startswith({field},{literal})))")
+        }
     }));
     Condition::join(&parts, if negative { " and " } else { " or " })
 }

@@ -61,8 +61,8 @@ impl<'f> Parser<'_, '_, 'f> {
     fn condition(&mut self) -> Result<(), SearchError> {
         let key = self.cursor.next();
         let field = match key.kind {
-            Kind::Word => self.field(lex::unescape(self.cursor.str(key)), key.start)?,
-            Kind::Text => self.field(lex::unquote(self.cursor.str(key)), key.start)?,
+            Kind::Word => self.field(&lex::unescape(self.cursor.str(key)), key.start)?,
+            Kind::Text => self.field(&lex::unquote(self.cursor.str(key)), key.start)?,
             _ => return Err(SearchError::Syntax { at: key.start, what: "a field or `(` is expected" }),
         };
         let operator = self.operator(field)?;
@@ -90,8 +90,8 @@ impl<'f> Parser<'_, '_, 'f> {
         Ok(())
     }
 
-    fn field(&self, key: String, at: usize) -> Result<Option<&'f Field>, SearchError> {
-        name::components(&key, self.found.fields)
+    fn field(&self, key: &str, at: usize) -> Result<Option<&'f Field>, SearchError> {
+        name::components(key, self.found.fields)
             .map(|path| self.found.fields.of_path(&path))
             .map_err(|what| SearchError::Syntax { at, what })
     }
@@ -158,7 +158,7 @@ impl<'f> Parser<'_, '_, 'f> {
 
     /// A value that RT reads as the name of a column.
     fn column(&mut self, text: &str, token: Token, field: Option<&Field>) -> Result<Option<Item>, SearchError> {
-        let other = self.field(text.to_owned(), token.start)?;
+        let other = self.field(text, token.start)?;
         for protected in [field, other] {
             self.found.needs_clear(protected, "a comparison of two fields")?;
         }
