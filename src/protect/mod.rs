@@ -12,6 +12,7 @@ pub use stored::{
     Answers, Opened, Owners, Store, Stored, SubjectAnswer, TokenAnswer, Unopened, Unstorable, fits, holds,
 };
 
+pub use crate::crypto::SubjectKey;
 use crate::{
     crypto::MacKey,
     model::{Class, Leaf, View},

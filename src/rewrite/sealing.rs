@@ -4,13 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{Needs, Plan, RewriteError, base64, leaf, place::Place, view};
 use crate::{
-    crypto::SubjectKey,
     formats::{
         json::{Edit, Handler, Side, Splicer, Trace, quote},
         path::Node,
     },
     model::{Class, ClassId, Leaf, Mode, Sensitive, SubjectId, SubjectRef, TokenShape},
-    protect::{self, Answers, Store, Stored, Unstorable},
+    protect::{self, Answers, Store, Stored, SubjectKey, Unstorable},
 };
 
 /// A value that needs a token.

@@ -51,6 +51,12 @@ impl Call {
         self.query().into_iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value)
     }
 
+    /// Every value of the query parameter `name` that is not empty: whoever repeats it means any of them.
+    pub(super) fn parameters(&self, name: &str) -> Vec<String> {
+        let values = self.query().into_iter().filter(|(key, value)| key == name && !value.is_empty());
+        values.map(|(_, value)| value).collect()
+    }
+
     /// The text of header `name`.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()

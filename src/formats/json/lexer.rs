@@ -12,6 +12,7 @@ use super::{
     number,
     scan::{self, Blocks, Stop},
     token::{self, Frame, Kind, Phase, State, Token},
+    turn::{close, element, tell},
 };
 use crate::{
     formats::path::{DEAD, Node, Paths, Walker},
@@ -476,37 +477,3 @@ const NEAR_BYTES: usize = 512;
 
 /// Where lists start to be learned: a document that is shorter is read before that pays.
 const WORTH_LEARNING_BYTES: u64 = 1024;
-
-fn element<H: Handler>(state: &mut State, walker: &mut Walker, handler: &mut H) {
-    let parent = state.top.node;
-    state.node = if parent == DEAD { DEAD } else { walker.element(parent, state.top.index) };
-    state.phase = Phase::Value;
-    if H::TRACES {
-        handler.trace(Trace::Element(state.top.index));
-    }
-}
-
-fn close<H: Handler>(state: &mut State, stack: &mut Vec<Frame>, handler: &mut H, read: u64, written: u64) {
-    if state.top.record {
-        handler.record(Side::End, written);
-    }
-    if let Some(outer) = stack.pop() {
-        state.top = outer;
-    }
-    state.phase = Phase::Next;
-    if H::TRACES {
-        handler.trace(Trace::Close);
-        handler.trace(Trace::End(read));
-    }
-}
-
-fn tell<H: Handler>(
-    handler: &mut H,
-    node: &Node,
-    leaf: Leaf<'_>,
-    origin: u64,
-    out: &mut Vec<u8>,
-) -> Result<Edit, H::Error> {
-    let at = origin.wrapping_add(out.len() as u64);
-    handler.leaf(node, leaf, at, out)
-}

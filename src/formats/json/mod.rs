@@ -14,6 +14,7 @@ mod text;
 #[cfg(test)]
 mod texts;
 mod token;
+mod turn;
 
 pub use lexer::Splicer;
 pub use text::quote;
