@@ -1,10 +1,12 @@
 //! Keys in, derived keys, MACs and signatures out. Never touches files, sockets or the clock.
 
 mod mac;
+mod nonce;
 mod root;
 mod signing;
 
 pub use mac::MacKey;
+pub use nonce::nonce;
 pub use root::{KeyError, Purpose, RootKey};
 pub use signing::{SigningKey, VerifyingKey};
 
@@ -40,11 +42,8 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
 /// Lower-case hex.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 });
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]
