@@ -4,6 +4,7 @@
 //! [`Log`] writes, [`verify()`] checks a folder against a public key, [`query()`] and [`show()`] read. No record holds a value, a
 //! raw path or a token.
 
+mod bell;
 mod checkpoint;
 mod disk;
 mod error;
@@ -12,7 +13,6 @@ mod layout;
 mod lifecycle;
 mod log;
 mod manifest;
-mod nonce;
 mod proof;
 mod query;
 mod record;
@@ -33,6 +33,7 @@ mod tree;
 mod verify;
 mod writer;
 
+pub use bell::Bell;
 pub use checkpoint::{Checkpoint, NoteError, Trust, verification_key};
 pub use error::AuditError;
 pub use log::{Log, init};

@@ -4,7 +4,6 @@ use std::{
     pin::Pin,
     sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -12,10 +11,10 @@ use http::{HeaderMap, Method, Request, StatusCode, header, request::Parts as Req
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming as Inbound;
-use tokio::time::Sleep;
 
 use super::{
     exchange::{Exchange, Stage},
+    paced::{Cut, Paced, Reach},
     plan::Plan,
     respond::Refusal,
     search,
@@ -80,7 +79,8 @@ pub(super) async fn protect(
             return Err(Box::new(Fault::TooLarge("limits.request_body_bytes").refusal()));
         }
         let patience = exchange.snapshot.timeouts.body.duration();
-        OutboundBody::Stream(Streamed { body, left, patience, waiting: None, trouble: trouble.clone() })
+        let reach = Reach { patience, until: None, bytes: left };
+        OutboundBody::Stream(Streamed { body: Paced::new(body, reach), trouble: trouble.clone() })
     } else {
         let guarded = guard(exchange, route, plan, &head, body).await?;
         written = guarded.written;
@@ -336,7 +336,7 @@ fn headers(
     headers.remove(header::TRAILER);
     exchange.view_tag(plan).unmark(&mut headers);
     if let Some(value) = exchange.trace.as_ref().and_then(super::trace::TraceParent::header) {
-        headers.insert("traceparent", value);
+        headers.insert(super::trace::TRACEPARENT.clone(), value);
     }
     headers.remove(header::CONTENT_LENGTH);
     if let OutboundBody::Full(bytes) = body {
@@ -373,43 +373,24 @@ pub(super) enum OutboundBody {
     Stream(Streamed),
 }
 
-/// The caller's body, bounded in size and in the time between two frames. Trailers end here: nothing has looked at them.
+/// The caller's body.
 pub(super) struct Streamed {
-    body: Inbound,
-    /// Bytes that may still come.
-    left: u64,
-    patience: Duration,
-    waiting: Option<Pin<Box<Sleep>>>,
+    body: Paced<Inbound>,
     trouble: Trouble,
 }
 
 impl Streamed {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        loop {
-            let fault = match Pin::new(&mut self.body).poll_frame(context) {
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Ready(Some(Ok(frame))) => {
-                    self.waiting = None;
-                    let Ok(data) = frame.into_data() else { continue };
-                    match self.left.checked_sub(data.len() as u64) {
-                        Some(left) => {
-                            self.left = left;
-                            return Poll::Ready(Some(Ok(Frame::data(data))));
-                        }
-                        None => Fault::TooLarge("limits.request_body_bytes"),
-                    }
-                }
-                Poll::Ready(Some(Err(error))) => Fault::of(&error),
-                Poll::Pending => {
-                    let patience = self.patience;
-                    let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-                    ready!(waiting.as_mut().poll(context));
-                    Fault::Stalled
-                }
-            };
-            let _ = self.trouble.0.set(fault);
-            return Poll::Ready(Some(Err("the caller's body ended early".into())));
-        }
+        let fault = match ready!(self.body.poll_data(context)) {
+            None => return Poll::Ready(None),
+            Some(Ok(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+            Some(Err(Cut::TooLarge)) => Fault::TooLarge("limits.request_body_bytes"),
+            // The exchange as a whole is bounded where it is run.
+            Some(Err(Cut::Stalled | Cut::Late)) => Fault::Stalled,
+            Some(Err(Cut::Sender(error))) => Fault::of(&error),
+        };
+        let _ = self.trouble.0.set(fault);
+        Poll::Ready(Some(Err("the caller's body ended early".into())))
     }
 }
 

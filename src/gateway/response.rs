@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts as ResponseHead};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response::Parts as ResponseHead};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
+use tokio::time::Instant;
 
 use super::{
-    body::{Body, Clearance, Held, Reach, nothing_shown},
+    body::{Body, Clearance, Held, nothing_shown},
     budget::{self, Shape},
     coding::Decoder,
     ending::Ending,
     exchange::{AUDIT_REF, Exchange, Stage},
+    paced::Reach,
     parts::{Bounds, Opening, PartError, Parts},
     plan::Plan,
     request::is_json,
@@ -45,10 +47,10 @@ pub(super) enum AnswerBody {
 }
 
 impl AnswerBody {
-    pub(super) fn into_body(self, ending: Ending, reach: Reach) -> Body {
+    pub(super) fn into_body(self, ending: Ending, until: Instant, reach: Reach) -> Body {
         match self {
             Self::Full(bytes) => Body::full(bytes, ending),
-            Self::Parts(parts) => Body::parts(*parts, ending, reach.until),
+            Self::Parts(parts) => Body::parts(*parts, ending, until),
             Self::Relay(body) => Body::relay(body, ending, reach),
         }
     }
@@ -127,10 +129,10 @@ fn blocked(code: &'static str, detail: &str) -> Box<Refusal> {
 /// `Location`, `Content-Location` and `Link` point at the gateway; a redirect to another host is not passed on.
 fn links(site: &Site, headers: &mut HeaderMap) -> Stage<()> {
     for name in [header::LOCATION, header::CONTENT_LOCATION, header::LINK] {
-        let values: Vec<HeaderValue> = headers.get_all(&name).iter().cloned().collect();
-        if values.is_empty() {
+        if !headers.contains_key(&name) {
             continue;
         }
+        let values: Vec<HeaderValue> = headers.get_all(&name).iter().cloned().collect();
         headers.remove(&name);
         for value in values {
             let text = value.to_str().unwrap_or("//");
@@ -182,19 +184,22 @@ fn conceal(headers: &mut HeaderMap, tools: &rewrite::Tools, known: &[Sensitive<S
     }
 }
 
+/// What the CRM says of a body that is not the one the caller gets.
+static OF_OTHER_BYTES: [HeaderName; 9] = [
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    header::ACCEPT_RANGES,
+    header::CONTENT_RANGE,
+    header::AGE,
+    header::EXPIRES,
+    HeaderName::from_static("server-timing"),
+];
+
 /// What a body that differs per caller may say about itself (RFC 9110 §8.8, RFC 9111 §5.2, RFC 9530).
 fn per_caller(exchange: &Exchange<'_>, plan: &Plan, headers: &mut HeaderMap) {
-    for name in [
-        "content-md5",
-        "digest",
-        "content-digest",
-        "repr-digest",
-        "accept-ranges",
-        "content-range",
-        "age",
-        "expires",
-        "server-timing",
-    ] {
+    for name in &OF_OTHER_BYTES {
         headers.remove(name);
     }
     exchange.view_tag(plan).mark(headers);
@@ -208,7 +213,7 @@ fn private(headers: &mut HeaderMap) {
         header::VARY,
         HeaderValue::from_static("Authorization, Fieldgate-Key, Fieldgate-Purpose, Fieldgate-Case"),
     );
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 /// Says that placeholders stand for values that could not be opened, as far as that is known when the head leaves.
@@ -245,7 +250,7 @@ impl Job<'_, '_> {
         let first = parts.first(&self.exchange.ending).await;
         let (first, reference) = first.map_err(|error| parts.refusal().unwrap_or_else(|| stopped(&error)))?;
         if let Some(value) = reference.and_then(|reference| HeaderValue::try_from(reference).ok()) {
-            self.head.headers.insert(AUDIT_REF, value);
+            self.head.headers.insert(AUDIT_REF.clone(), value);
         }
         if parts.hidden() > 0 {
             self.head.headers.insert(WARNINGS, HeaderValue::from_static("values-unavailable"));
@@ -279,7 +284,7 @@ impl Job<'_, '_> {
                     self.exchange.ending.record(AccessKind::Reveal { part: 1 }, subjects, ClassSet::EMPTY).await;
                 let receipt = recorded.map_err(|_| Box::new(Refusal::audit_unavailable()))?;
                 if let Ok(value) = HeaderValue::try_from(receipt.reference()) {
-                    self.head.headers.insert(AUDIT_REF, value);
+                    self.head.headers.insert(AUDIT_REF.clone(), value);
                 }
                 Clearance::Recorded(receipt)
             }
