@@ -178,7 +178,7 @@ pub struct Roll {
 }
 
 /// How much is in a vault. Tombstones count too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     /// Data subjects.
     pub subjects: u64,
