@@ -6,9 +6,14 @@ use std::sync::{Arc, LazyLock};
 use fieldgate::{
     audit,
     crm::Api,
-    crypto::{Purpose, RootKey},
+    crypto::{
+        ClassPlan, Envelope, Kek, KeyFile, Keyset, Krk, Purpose, RootKey, Seal, Spelling, find_sealed, looks_sealed,
+    },
     detect::Detector,
-    model::{BodyMap, Class, ClassTable, Column, Entity, FieldRule, MaskStyle, Selector, Storage, Views},
+    model::{
+        BodyMap, Class, ClassTable, Column, Entity, FieldRule, KeyScope, MaskStyle, Mode, Selector, Storage, Timestamp,
+        Views,
+    },
     protect::Protector,
     rewrite::{Layout, Limits, Plan, ResponseView, Tools, WriteBack, guard_request},
 };
@@ -142,5 +147,44 @@ pub fn target(data: &[u8]) {
                 assert!(!matched.target.contains(forbidden), "the CRM would see `{forbidden}`");
             }
         }
+    }
+}
+
+/// Keys that live as long as the process: what was not sealed below does not open with them.
+static KEYS: LazyLock<Keyset> = LazyLock::new(|| {
+    let class = |class, mode| ClassPlan { class, storage: Storage { mode, ..Storage::CLEAR } };
+    let classes = [class("note", Mode::Seal(KeyScope::Class)), class("login", Mode::Det)];
+    let kek = Kek { provider: "file".into(), uri: String::new(), context: Default::default() };
+    let root = Krk::generate().expect("randomness");
+    let file = KeyFile::new("fuzz", &classes, kek, Vec::new(), root, Timestamp::from_seconds(0)).expect("a key file");
+    file.open().expect("keys")
+});
+
+/// Genuine values to start from.
+pub static SEALED: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let mut made = Vec::new();
+    for spelling in [Spelling::Base64, Spelling::Base32] {
+        for text in ["", "DE89370400440532013000"] {
+            let value = Seal { class: "note", text, subject: None, normalised: None, spelling, padding: 0 };
+            made.push(KEYS.seal(&value).expect("sealed"));
+            made.extend(KEYS.det("login", text, spelling).expect("sealed"));
+        }
+    }
+    made
+});
+
+/// A text is one envelope or none: what parses is found whole, looks like it, and opens only if it was sealed here.
+pub fn envelope(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Some(place) = find_sealed(text) {
+        assert!(Envelope::parse(&text[place]).is_ok(), "what was found does not parse");
+    }
+    let Ok(envelope) = Envelope::parse(text) else { return };
+    assert!(looks_sealed(text) && envelope.length() == text.len());
+    assert_eq!(find_sealed(text), Some(0..text.len()));
+    if KEYS.open(&envelope, None).is_ok() {
+        // Base32 is read in either case.
+        let same = |known: &String| known == text || (known.starts_with("fg1_c") && known.eq_ignore_ascii_case(text));
+        assert!(SEALED.iter().any(same), "a value opened that nobody sealed");
     }
 }

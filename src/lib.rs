@@ -10,6 +10,7 @@ pub mod detect;
 pub mod formats;
 pub mod gateway;
 pub mod identity;
+pub mod keyring;
 pub mod listener;
 pub mod model;
 pub mod policy;

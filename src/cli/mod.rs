@@ -7,6 +7,7 @@ mod exit;
 mod files;
 mod identity;
 mod init;
+mod keys;
 mod policy;
 mod serve;
 mod tls;
@@ -42,6 +43,8 @@ enum Verb {
     /// What policy gives to whom, and why.
     #[command(subcommand)]
     Policy(policy::Verb),
+    /// The keys that stored values are sealed under.
+    Keys(keys::Arguments),
     /// The access log.
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Identity(verb) => identity::run(verb),
         Verb::Policy(verb) => policy::run(verb),
+        Verb::Keys(arguments) => keys::run(arguments),
         Verb::Audit(verb) => audit::run(verb),
         Verb::Tls(verb) => tls::run(verb),
     };

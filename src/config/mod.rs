@@ -14,7 +14,7 @@ pub use sections::{
 };
 
 use crate::{
-    audit, identity,
+    audit, identity, keyring,
     model::{ClassTable, Diagnostic, Problem},
     policy, upstream,
 };
@@ -40,6 +40,8 @@ pub struct Config {
     pub policy: policy::Settings,
     /// `[[class]]`.
     pub classes: std::sync::Arc<ClassTable>,
+    /// `[keys]`; absent where nothing is sealed.
+    pub keys: Option<keyring::Settings>,
     /// `[audit]`.
     pub audit: audit::Settings,
     /// `[limits]`.

@@ -12,7 +12,7 @@ use super::{
     AdminSettings, ClassSettings, Config, LimitSettings, ListenerSettings, TimeoutSettings, class, locate::Locator,
 };
 use crate::{
-    audit,
+    audit, keyring,
     model::{ClassTable, Diagnostic, Problem},
     upstream,
 };
@@ -38,12 +38,14 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     let principals = sections.list("principal");
     let policy = sections.required("policy");
     let classes: Vec<ClassSettings> = sections.list("class");
+    let keys: Option<Option<keyring::Settings>> = sections.or_default("keys");
     let audit: Option<audit::Settings> = sections.required("audit");
     let limits: Option<LimitSettings> = sections.or_default("limits");
     let timeouts: Option<TimeoutSettings> = sections.or_default("timeouts");
     let admin: Option<AdminSettings> = sections.or_default("admin");
     let log = sections.or_default("log");
     let ranges = [
+        keys.as_ref().and_then(Option::as_ref).map(keyring::Settings::problems),
         audit.as_ref().map(audit::Settings::problems),
         limits.as_ref().map(LimitSettings::problems),
         timeouts.as_ref().map(TimeoutSettings::problems),
@@ -54,10 +56,11 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     sections.cross_check(&listeners, &upstreams);
     sections.unknown();
     let mistakes = sections.mistakes;
-    match (gateway, policy, audit, identity, limits, timeouts, admin, log) {
+    match (gateway, policy, keys, audit, identity, limits, timeouts, admin, log) {
         (
             Some(gateway),
             Some(policy),
+            Some(keys),
             Some(audit),
             Some(identity),
             Some(limits),
@@ -74,6 +77,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
             principals,
             policy,
             classes: Arc::new(classes),
+            keys,
             audit,
             limits,
             timeouts,

@@ -11,6 +11,7 @@ mod signing;
 mod spelling;
 mod subject;
 mod token;
+mod wrap;
 
 pub use envelope::{Envelope, EnvelopeError, EnvelopeMode, KeyId, find_sealed, looks_sealed};
 pub use keyset::{
@@ -25,6 +26,7 @@ pub use signing::{SigningKey, VerifyingKey};
 pub use spelling::Spelling;
 pub use subject::SubjectKey;
 pub use token::token_shape;
+pub use wrap::{WrapKey, WrongWrapKey};
 
 use aws_lc_rs::digest;
 

@@ -125,3 +125,11 @@ fn target() {
         ],
     );
 }
+
+#[test]
+fn envelope() {
+    let mut seeds: Vec<&[u8]> = targets::SEALED.iter().map(String::as_bytes).collect();
+    seeds.push(b"Paid with fg1_EX86CcEAoKGio6SlpqeoqaqrrK2ur7xBNqxouee4CRX12WY14Iig_6VX3wUMtp_Yv_h1MPwI yesterday");
+    seeds.push(b"fg1_EwsdAAGkQEvvJVtOMahLkq9-ng3afzoJwQECAwQFBgcI");
+    run(targets::envelope, runs() * 5, &seeds);
+}

@@ -57,7 +57,7 @@ struct Key {
 enum Material {
     Seal(Box<SealKey>),
     Siv(Box<Zeroizing<[u8; 64]>>),
-    Mac(MacKey),
+    Mac(Box<MacKey>),
     /// Disabled or destroyed.
     Gone,
 }
@@ -302,7 +302,7 @@ impl Key {
                     let raw = secret.as_slice().try_into().map_err(|_| wrong_size())?;
                     Material::Siv(Box::new(Zeroizing::new(raw)))
                 }
-                KeyPurpose::Index | KeyPurpose::Token => Material::Mac(MacKey::new(secret)),
+                KeyPurpose::Index | KeyPurpose::Token => Material::Mac(Box::new(MacKey::new(secret))),
             },
             _ => Material::Gone,
         };

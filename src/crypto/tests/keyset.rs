@@ -1,5 +1,8 @@
 //! Keysets: what is sealed opens, in its own context only, through every state of a key.
 
+#[path = "damage.rs"]
+mod damage;
+
 use super::*;
 use crate::model::{KeyScope, Mode, Normaliser, Storage, SubjectRef, Timestamp, TokenShape};
 
