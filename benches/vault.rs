@@ -27,7 +27,8 @@ fn key_file() -> KeyFile {
     let storage = Storage { mode: Mode::Token(TokenShape::Email), normaliser: Normaliser::Email, ..Storage::CLEAR };
     let kek = Kek { provider: "file".into(), uri: String::new(), context: [].into() };
     let root = Krk::generate().expect("randomness");
-    KeyFile::new("bench", &[ClassPlan { class: CLASS, storage }], kek, vec![1], root, Timestamp::default()).expect("keys")
+    KeyFile::new("bench", &[ClassPlan { class: CLASS, storage }], kek, vec![1], root, Timestamp::default())
+        .expect("keys")
 }
 
 fn keyset(file: &KeyFile) -> Arc<Keyset> {
@@ -51,7 +52,8 @@ fn fill(vault: &Vault, rows: usize) -> Vec<(usize, String)> {
         let end = (start + BATCH).min(rows);
         let people = block(vault.mint_subjects((end - start).div_ceil(TOKENS_PER_PERSON))).expect("subjects");
         let ids: Vec<_> = (0..people.len()).map(|index| format!("C-{}", start + index)).collect();
-        let links: Vec<_> = people.iter().zip(&ids).map(|(key, id)| (key.reference(), "contact", id.as_str())).collect();
+        let links: Vec<_> =
+            people.iter().zip(&ids).map(|(key, id)| (key.reference(), "contact", id.as_str())).collect();
         block(vault.link(&links)).expect("links");
         let texts: Vec<_> = (start..end).map(text).collect();
         let asks: Vec<_> = texts

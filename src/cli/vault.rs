@@ -94,7 +94,9 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
             let rollback = if accept_rollback { Rollback::Accepted } else { Rollback::Refused };
             place.restore(&path, overwrite, rollback)
         }
-        Verb::Erase { subjects, receipt, wait } => place.erase(&subjects, receipt.as_deref(), Duration::from_secs(wait)),
+        Verb::Erase { subjects, receipt, wait } => {
+            place.erase(&subjects, receipt.as_deref(), Duration::from_secs(wait))
+        }
         Verb::Roll { wait } => place.roll(Duration::from_secs(wait)),
         Verb::Reindex => place.reindex(),
         Verb::VerifyReceipt { .. } => Ok(()),
@@ -134,7 +136,7 @@ impl Place {
     }
 
     fn init(&self) -> Result<(), Failure> {
-        block(Vault::init(&self.settings, self.keyset()?))?.map_err(refused)?;
+        Vault::init(&self.settings, self.keyset()?).map_err(refused)?;
         println!("{}: an empty vault", self.settings.place());
         println!("Back it up together with the key file: without both, nothing that is sealed opens again.");
         Ok(())
@@ -142,8 +144,7 @@ impl Place {
 
     /// Does it here, or lets the process do it that has the vault open.
     fn ask(&self, what: &Ask) -> Result<Answer, Failure> {
-        let opened = block(Vault::open(&self.settings, self.keyset()?))?;
-        match opened {
+        match Vault::open(&self.settings, self.keyset()?) {
             Ok(vault) => block(vault.answer(what.clone(), self.signer()?, now())),
             Err(VaultError::Locked(_)) => ask(&self.settings.dir, what).map_err(refused),
             Err(error) => Err(refused(error)),
@@ -169,7 +170,8 @@ impl Place {
     }
 
     fn stats(&self) -> Result<(), Failure> {
-        let Answer::Stats(Stats { subjects, links, tokens, erasures, bytes }) = self.ask_until(&Ask::Stats, NOW)? else {
+        let Answer::Stats(Stats { subjects, links, tokens, erasures, bytes }) = self.ask_until(&Ask::Stats, NOW)?
+        else {
             return Err(unexpected());
         };
         println!("subjects  {subjects:>12}");
@@ -258,7 +260,10 @@ impl Place {
             };
             epoch = rolled;
         }
-        Err(Failure::system("the key file is edited all the time; older keys are not destroyed yet", "run `fieldgate vault roll`"))
+        Err(Failure::system(
+            "the key file is edited all the time; older keys are not destroyed yet",
+            "run `fieldgate vault roll`",
+        ))
     }
 }
 
@@ -269,7 +274,7 @@ fn verify(file: &Path, key: &Path) -> Result<(), Failure> {
     };
     let trust = audit::Trust::parse(read(key)?.trim())
         .map_err(|error| Failure::usage(format!("`{}`: {error}", key.display()), "give the file that `init` wrote"))?;
-    let receipt = Receipt::verify(&read(file)?, &trust.key).map_err(|error| {
+    let receipt = Receipt::verify(&read(file)?, &trust.key()).map_err(|error| {
         let help = error.help();
         Failure::System { what: error.to_string(), help: help.into(), code: 65 }
     })?;
@@ -283,7 +288,10 @@ fn verify(file: &Path, key: &Path) -> Result<(), Failure> {
 fn record(text: &str) -> Result<(String, String), Failure> {
     match text.split_once(':') {
         Some((resource, id)) if !resource.is_empty() && !id.is_empty() => Ok((resource.to_owned(), id.to_owned())),
-        _ => Err(Failure::usage("a subject is not written as `resource:id`", "write it as the API map calls it: `contact:17`")),
+        _ => Err(Failure::usage(
+            "a subject is not written as `resource:id`",
+            "write it as the API map calls it: `contact:17`",
+        )),
     }
 }
 

@@ -16,7 +16,7 @@ pub use sections::{
 use crate::{
     audit, identity, keyring,
     model::{ClassTable, Diagnostic, Problem},
-    policy, upstream,
+    policy, upstream, vault,
 };
 use locate::Locator;
 
@@ -42,6 +42,8 @@ pub struct Config {
     pub classes: std::sync::Arc<ClassTable>,
     /// `[keys]`; absent where nothing is sealed.
     pub keys: Option<keyring::Settings>,
+    /// `[vault]`; absent where no class needs one.
+    pub vault: Option<vault::Settings>,
     /// `[audit]`.
     pub audit: audit::Settings,
     /// `[limits]`.

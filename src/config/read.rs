@@ -14,7 +14,7 @@ use super::{
 use crate::{
     audit, keyring,
     model::{ClassTable, Diagnostic, Problem},
-    upstream,
+    upstream, vault,
 };
 
 const HELP: &str = "compare with the commented reference `config/fieldgate.toml`";
@@ -39,6 +39,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     let policy = sections.required("policy");
     let classes: Vec<ClassSettings> = sections.list("class");
     let keys: Option<Option<keyring::Settings>> = sections.or_default("keys");
+    let vault: Option<Option<vault::Settings>> = sections.or_default("vault");
     let audit: Option<audit::Settings> = sections.required("audit");
     let limits: Option<LimitSettings> = sections.or_default("limits");
     let timeouts: Option<TimeoutSettings> = sections.or_default("timeouts");
@@ -46,6 +47,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     let log = sections.or_default("log");
     let ranges = [
         keys.as_ref().and_then(Option::as_ref).map(keyring::Settings::problems),
+        vault.as_ref().and_then(Option::as_ref).map(vault::Settings::problems),
         audit.as_ref().map(audit::Settings::problems),
         limits.as_ref().map(LimitSettings::problems),
         timeouts.as_ref().map(TimeoutSettings::problems),
@@ -56,11 +58,12 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     sections.cross_check(&listeners, &upstreams);
     sections.unknown();
     let mistakes = sections.mistakes;
-    match (gateway, policy, keys, audit, identity, limits, timeouts, admin, log) {
+    match (gateway, policy, keys, vault, audit, identity, limits, timeouts, admin, log) {
         (
             Some(gateway),
             Some(policy),
             Some(keys),
+            Some(vault),
             Some(audit),
             Some(identity),
             Some(limits),
@@ -78,6 +81,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
             policy,
             classes: Arc::new(classes),
             keys,
+            vault,
             audit,
             limits,
             timeouts,

@@ -146,33 +146,38 @@ impl Server {
             }
             let served = stream.and_then(|stream| {
                 let ask = read(&stream)?;
-                write(&stream, &runtime.block_on(self.answer(ask)))
+                let answer = self.vault.answer(ask, Arc::clone(&self.signer), (self.clock)());
+                write(&stream, &runtime.block_on(answer))
             });
             if let Err(error) = served {
                 tracing::warn!(error = %error, "a vault command was not answered");
             }
         }
     }
+}
 
-    async fn answer(&self, ask: Ask) -> Answer {
+impl Vault {
+    /// Does what a command asks.
+    pub async fn answer(&self, ask: Ask, signer: Arc<SigningKey>, now: Timestamp) -> Answer {
         match &ask {
-            Ask::Erase { epoch, .. } | Ask::Roll { epoch } if self.vault.epoch() < *epoch => return Answer::NotYet,
+            Ask::Erase { epoch, .. } | Ask::Roll { epoch } if self.epoch() < *epoch => return Answer::NotYet,
             _ => {}
         }
-        self.done(ask).await.unwrap_or_else(|error| Answer::Refused { what: error.to_string(), help: error.help().into() })
+        let done = self.done(ask, signer, now).await;
+        done.unwrap_or_else(|error| Answer::Refused { what: error.to_string(), help: error.help().into() })
     }
 
-    async fn done(&self, ask: Ask) -> Result<Answer, VaultError> {
+    async fn done(&self, ask: Ask, signer: Arc<SigningKey>, now: Timestamp) -> Result<Answer, VaultError> {
         Ok(match ask {
             Ask::Erase { records, .. } => {
                 let records: Vec<_> = records.iter().map(|(resource, id)| (resource.as_str(), id.as_str())).collect();
-                let erased = self.vault.erase(&records, Arc::clone(&self.signer), (self.clock)()).await?;
+                let erased = self.erase(&records, signer, now).await?;
                 Answer::Erased { receipt: Box::new(erased.receipt), epoch: erased.roll.epoch }
             }
-            Ask::Roll { .. } => Answer::Rolled { epoch: self.vault.roll().await?.epoch },
-            Ask::Backup { path } => Answer::Rows { rows: self.vault.backup(&path)? },
-            Ask::Stats => Answer::Stats(self.vault.stats().await?),
-            Ask::Reindex => Answer::Rows { rows: self.vault.reindex_tokens().await? },
+            Ask::Roll { .. } => Answer::Rolled { epoch: self.roll().await?.epoch },
+            Ask::Backup { path } => Answer::Rows { rows: self.backup(&path)? },
+            Ask::Stats => Answer::Stats(self.stats().await?),
+            Ask::Reindex => Answer::Rows { rows: self.reindex_tokens().await? },
         })
     }
 }

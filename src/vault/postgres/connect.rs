@@ -22,13 +22,16 @@ pub(super) struct Route {
 
 impl Route {
     pub(super) fn new(url: &str, settings: &Settings) -> Result<Self, VaultError> {
-        let mut config = Config::from_str(url).map_err(|_| VaultError::Unavailable("`url` cannot be read".to_owned()))?;
+        let mut config =
+            Config::from_str(url).map_err(|_| VaultError::Unavailable("`url` cannot be read".to_owned()))?;
         let explicit = url.contains("sslmode=");
         match (is_local(&config), explicit, config.get_ssl_mode()) {
             (true, false, _) => drop(config.ssl_mode(SslMode::Disable)),
             (true, true, _) | (false, true, SslMode::Require) => {}
             (false, true, _) => {
-                return Err(VaultError::Unavailable("`url` allows a connection without TLS to another machine".to_owned()));
+                return Err(VaultError::Unavailable(
+                    "`url` allows a connection without TLS to another machine".to_owned(),
+                ));
             }
             (false, false, _) => drop(config.ssl_mode(SslMode::Require)),
         }
@@ -42,7 +45,10 @@ impl Route {
             .tcp_user_timeout(CONNECT)
             .channel_binding(ChannelBinding::Disable)
             .application_name("fieldgate")
-            .options(format!("-c statement_timeout={} -c default_transaction_isolation='read committed'", settings.statement_millis));
+            .options(format!(
+                "-c statement_timeout={} -c default_transaction_isolation='read committed'",
+                settings.statement_millis
+            ));
         let roots = roots(settings.ca_file.as_deref())?;
         let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         Ok(Self { config, connector: Connector(Arc::new(tls)) })
@@ -105,7 +111,9 @@ mod tests {
         assert_eq!(mode("postgres://fg@localhost/x?sslmode=require").unwrap(), SslMode::Require);
         assert_eq!(mode("postgres://fg@db.example.com/x").unwrap(), SslMode::Require);
         assert_eq!(mode("postgres://fg@localhost/x?hostaddr=192.0.2.1").unwrap(), SslMode::Require);
-        for url in ["postgres://fg@192.0.2.1/x?sslmode=prefer", "postgres://fg@localhost,db.example.com/x?sslmode=disable"] {
+        for url in
+            ["postgres://fg@192.0.2.1/x?sslmode=prefer", "postgres://fg@localhost,db.example.com/x?sslmode=disable"]
+        {
             assert!(mode(url).is_err(), "{url}");
         }
     }

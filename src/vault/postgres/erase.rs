@@ -7,10 +7,11 @@ use std::{
 
 use super::{
     super::{
-        Shredded, VaultError,
+        VaultError,
         keys::{Keys, RecordHash, TokenHash},
         receipt::{Erasure, Receipt},
         shelves::{self, shelf_of},
+        store::Shredded,
     },
     Access, Failed, LONG, Postgres, Session, schema,
     subjects::bytes,
@@ -36,8 +37,11 @@ impl Postgres {
                 session.begin(schema::LOCK_ALONE).await?;
                 let subjects = living_of(session, &records).await?;
                 if subjects.is_empty() {
-                    session.batch("ROLLBACK").await?;
-                    return before(session, &records).await;
+                    let receipt = before(session, &records).await?;
+                    // The caller destroys the older wrapping keys after this, too.
+                    access.wrap_again(session).await?;
+                    session.commit().await?;
+                    return Ok(receipt);
                 }
                 access.refuse_unrolled(session).await?;
                 let shredded = access.shred(session, &subjects).await?;

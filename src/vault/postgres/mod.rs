@@ -42,10 +42,10 @@ struct Access {
 
 impl Postgres {
     /// Makes the tables.
-    pub(super) async fn init(url: &str, settings: &Settings, keys: &Keys) -> Result<(), VaultError> {
+    pub(super) fn init(url: &str, settings: &Settings, keys: &Keys) -> Result<(), VaultError> {
         let pool = Pool::start(Route::new(url, settings)?, 1)?;
         let (keys, dir) = (keys.clone(), settings.dir.clone());
-        pool.run(LONG, move |session| {
+        pool.run_here(LONG, move |session| {
             let (keys, dir) = (keys.clone(), dir.clone());
             Box::pin(async move {
                 session.batch("BEGIN").await?;
@@ -58,37 +58,29 @@ impl Postgres {
                 session.commit().await
             })
         })
-        .await
     }
 
     /// Opens what [`Self::init`] made.
-    pub(super) async fn open(
-        url: &str,
-        settings: &Settings,
-        keys: &Keys,
-        rollback: Rollback,
-    ) -> Result<Self, VaultError> {
+    pub(super) fn open(url: &str, settings: &Settings, keys: &Keys, rollback: Rollback) -> Result<Self, VaultError> {
         let pool = Pool::start(Route::new(url, settings)?, settings.connections)?;
         let limit = Duration::from_millis(u64::from(settings.statement_millis)) + CONNECT;
         let (theirs, dir) = (keys.clone(), settings.dir.clone());
-        let (name, hashes) = pool
-            .run(limit, move |session| {
-                let (keys, dir) = (theirs.clone(), dir.clone());
-                Box::pin(async move {
-                    let there = session.query(schema::THERE, &[]).await?;
-                    if there.first().is_none_or(|row| row.get::<_, i64>(0) == 0) {
-                        return Err(VaultError::Missing(dir).into());
-                    }
-                    belongs(session, &keys, rollback).await
-                })
+        let (name, hashes) = pool.run_here(limit, move |session| {
+            let (keys, dir) = (theirs.clone(), dir.clone());
+            Box::pin(async move {
+                let there = session.query(schema::THERE, &[]).await?;
+                if there.first().is_none_or(|row| row.get::<_, i64>(0) == 0) {
+                    return Err(VaultError::Missing(dir).into());
+                }
+                session.begin(schema::LOCK_ALONE).await?;
+                let found = belongs(session, &keys, rollback).await?;
+                let epoch = keys.epoch().to_be_bytes();
+                session.query(schema::SET_META, &[&META_EPOCH, &epoch.as_slice()]).await?;
+                session.commit().await?;
+                Ok(found)
             })
-            .await?;
-        let vault = Self { pool, limit, name, hashes, opened: Arc::new(Opened::new()) };
-        match rollback {
-            Rollback::Refused => vault.remember(keys).await?,
-            Rollback::Accepted => vault.set_epoch(keys.epoch()).await?,
-        }
-        Ok(vault)
+        })?;
+        Ok(Self { pool, limit, name, hashes, opened: Arc::new(Opened::new()) })
     }
 
     pub(super) fn hashes(&self) -> &Hashes {
@@ -111,15 +103,6 @@ impl Postgres {
         let seen = raise.await?.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
         let seen = seen.ok_or(VaultError::Tampered)?;
         if given < seen { Err(VaultError::Rollback { given, seen }) } else { Ok(()) }
-    }
-
-    async fn set_epoch(&self, epoch: u64) -> Result<(), VaultError> {
-        let set = self.pool.run(self.limit, move |session| {
-            Box::pin(async move {
-                session.query(schema::SET_META, &[&META_EPOCH, &epoch.to_be_bytes().as_slice()]).await.map(drop)
-            })
-        });
-        set.await
     }
 
     /// What is counted, and the size of the tables in bytes.

@@ -13,11 +13,7 @@ use tokio::{
     runtime::{Builder, Handle},
     sync::{Semaphore, oneshot},
 };
-use tokio_postgres::{
-    Client, Row, Statement,
-    error::SqlState,
-    types::ToSql,
-};
+use tokio_postgres::{Client, Row, Statement, error::SqlState, types::ToSql};
 
 use super::{super::VaultError, connect::Route};
 
@@ -91,20 +87,38 @@ impl Pool {
         limit: Duration,
         work: impl for<'a> Fn(&'a mut Session) -> Work<'a, T> + Send + Sync + 'static,
     ) -> Result<T, VaultError> {
-        let shared = Arc::clone(&self.shared);
-        let task = self.handle.spawn(async move {
-            let done = tokio::time::timeout(limit, shared.attempts(work)).await;
-            done.unwrap_or_else(|_| Err(VaultError::Unavailable("no answer in time".to_owned())))
-        });
-        task.await.unwrap_or_else(|_| Err(VaultError::Unavailable("its thread has ended".to_owned())))
+        let task = self.handle.spawn(Arc::clone(&self.shared).within(limit, work));
+        task.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// As [`Self::run`], for a caller that can wait: at start-up.
+    pub(super) fn run_here<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl for<'a> Fn(&'a mut Session) -> Work<'a, T> + Send + Sync + 'static,
+    ) -> Result<T, VaultError> {
+        let (answer, done) = std::sync::mpsc::channel();
+        let task = Arc::clone(&self.shared).within(limit, work);
+        self.handle.spawn(async move { answer.send(task.await) });
+        done.recv().unwrap_or_else(|_| Err(ended()))
     }
 }
 
+fn ended() -> VaultError {
+    VaultError::Unavailable("its thread has ended".to_owned())
+}
+
 impl Shared {
-    async fn attempts<T>(
-        &self,
+    async fn within<T>(
+        self: Arc<Self>,
+        limit: Duration,
         work: impl for<'a> Fn(&'a mut Session) -> Work<'a, T>,
     ) -> Result<T, VaultError> {
+        let done = tokio::time::timeout(limit, self.attempts(work)).await;
+        done.unwrap_or_else(|_| Err(VaultError::Unavailable("no answer in time".to_owned())))
+    }
+
+    async fn attempts<T>(&self, work: impl for<'a> Fn(&'a mut Session) -> Work<'a, T>) -> Result<T, VaultError> {
         let gone = || VaultError::Unavailable("its connections were closed".to_owned());
         let _permit = self.permits.acquire().await.map_err(|_| gone())?;
         let mut last = gone();

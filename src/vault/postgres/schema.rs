@@ -32,12 +32,12 @@ pub(super) const RAISE_EPOCH: &str =
 pub(super) const LOCK_SHARED: &str = "SELECT pg_advisory_xact_lock_shared(7379537831246094708)";
 pub(super) const LOCK_ALONE: &str = "SELECT pg_advisory_xact_lock(7379537831246094708)";
 /// Spellings of one value are counted and minted by one gateway at a time.
-pub(super) const LOCK_VALUES: &str = "SELECT pg_advisory_xact_lock(one) FROM (SELECT unnest($1::bigint[]) AS one) AS ones";
+pub(super) const LOCK_VALUES: &str =
+    "SELECT pg_advisory_xact_lock(one) FROM (SELECT unnest($1::bigint[]) AS one) AS ones";
 
 pub(super) const SHELVES: &str = "SELECT number, key FROM fieldgate.shelf WHERE number = ANY($1)";
 pub(super) const ALL_SHELVES: &str = "SELECT number, key FROM fieldgate.shelf ORDER BY number";
-pub(super) const ADD_SHELVES: &str =
-    "INSERT INTO fieldgate.shelf SELECT * FROM unnest($1::int[], $2::bytea[]) ON CONFLICT (number) DO UPDATE SET key = excluded.key";
+pub(super) const ADD_SHELVES: &str = "INSERT INTO fieldgate.shelf SELECT * FROM unnest($1::int[], $2::bytea[]) ON CONFLICT (number) DO UPDATE SET key = excluded.key";
 
 pub(super) const SUBJECTS: &str = "SELECT s.name, s.sealed, h.number, h.key FROM fieldgate.subject s \
     JOIN fieldgate.shelf h ON h.number = s.shelf WHERE s.name = ANY($1)";

@@ -83,7 +83,8 @@ impl Postgres {
                 let minted = minted.map_err(VaultError::from)?;
                 let names: Vec<_> = minted.iter().map(|key| key.reference().0).collect();
                 session.begin(schema::LOCK_SHARED).await?;
-                let shelves = access.shelves(session, &names.iter().map(<[u8; 8]>::as_slice).collect::<Vec<_>>()).await?;
+                let shelves =
+                    access.shelves(session, &names.iter().map(<[u8; 8]>::as_slice).collect::<Vec<_>>()).await?;
                 let sealed = minted.iter().zip(&shelves).map(|(key, shelf)| shelf.stow_subject(key));
                 let sealed = sealed.collect::<Result<Vec<_>, _>>().map_err(VaultError::from)?;
                 let numbers: Vec<_> = names.iter().map(|name| i32::from(shelf_of(name))).collect();

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     super::{
-        HOLDERS_SHOWN, MAX_SPELLINGS, MINT_TRIES, OwnedAsk, TokenAsk, TokenState, VaultError,
+        HOLDERS_SHOWN, MAX_SPELLINGS, MINT_TRIES, NOBODY, OwnedAsk, TokenAsk, TokenState, VaultError,
         keys::{Keys, TokenHash},
         row::Row,
         shelves::shelf_of,
@@ -140,13 +140,15 @@ impl Access {
     /// The tokens, if all of them are there and held by who asks.
     async fn held(&self, session: &mut Session, asks: &[OwnedAsk]) -> Result<Option<Vec<String>>, Failed> {
         let rows = self.rows_of(session, asks).await?;
-        let found: Vec<_> = asks.iter().zip(rows).map(|(ask, rows)| rows.into_iter().find(|(_, row)| ask.borrow().is(row))).collect();
+        let found: Vec<_> =
+            asks.iter().zip(rows).map(|(ask, rows)| rows.into_iter().find(|(_, row)| ask.borrow().is(row))).collect();
         let Some(found) = found.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
         let tokens: Vec<_> = found.iter().map(|(name, _)| name.to_vec()).collect();
         let holders: Vec<_> = asks.iter().map(|ask| ask.subject.unwrap_or(NOBODY).0.to_vec()).collect();
         let held = session.query(schema::HOLDS, &[&tokens, &holders]).await?;
         let holds = |(token, holder): (&Vec<u8>, &Vec<u8>)| {
-            held.iter().any(|row| row.get::<_, &[u8]>(0) == token.as_slice() && row.get::<_, &[u8]>(1) == holder.as_slice())
+            held.iter()
+                .any(|row| row.get::<_, &[u8]>(0) == token.as_slice() && row.get::<_, &[u8]>(1) == holder.as_slice())
         };
         let all = tokens.iter().zip(&holders).all(holds);
         Ok(all.then(|| found.into_iter().map(|(_, row)| row.token).collect()))
@@ -154,7 +156,8 @@ impl Access {
 
     async fn find_or_mint(&self, session: &mut Session, asks: &[OwnedAsk]) -> Result<Vec<String>, Failed> {
         session.begin(schema::LOCK_SHARED).await?;
-        let mut values: Vec<_> = asks.iter().map(|ask| self.hashes.value(&ask.class, ask.normalised.expose())).collect();
+        let mut values: Vec<_> =
+            asks.iter().map(|ask| self.hashes.value(&ask.class, ask.normalised.expose())).collect();
         // In one order everywhere, so that two gateways do not wait for each other.
         values.sort_unstable();
         values.dedup();
@@ -211,6 +214,3 @@ impl Access {
 fn slices(names: &[TokenHash]) -> Vec<Vec<u8>> {
     names.iter().map(|name| name.to_vec()).collect()
 }
-
-/// Holder of tokens that were asked for without a data subject.
-const NOBODY: SubjectRef = SubjectRef([0; 8]);

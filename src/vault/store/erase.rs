@@ -44,7 +44,11 @@ impl Store {
         let work = move |tables: &mut Tables<Writing<'_>>| {
             let subjects = match access.doomed(tables, &records)? {
                 Doomed::Subjects(subjects) => subjects,
-                Doomed::Before(receipt) => return Ok(receipt),
+                Doomed::Before(receipt) => {
+                    // The caller destroys the older wrapping keys after this, too.
+                    access.wrap_again(tables)?;
+                    return Ok(receipt);
+                }
             };
             access.refuse_unrolled(tables)?;
             let shredded = access.shred(tables, &subjects)?;
@@ -64,7 +68,7 @@ impl Store {
     }
 
     /// The receipts of every erasure.
-    pub(in super::super) fn receipts(&self) -> Result<Vec<Receipt>, VaultError> {
+    pub(in super::super) async fn receipts(&self) -> Result<Vec<Receipt>, VaultError> {
         let tables = self.snapshot()?;
         let mut receipts = Vec::new();
         for item in tables.erasures.iter()? {

@@ -49,7 +49,7 @@ impl Store {
     }
 
     /// What is counted, and the size of the file in bytes.
-    pub(super) fn counts(&self) -> Result<([u64; 4], u64), VaultError> {
+    pub(super) async fn counts(&self) -> Result<([u64; 4], u64), VaultError> {
         let path = self.dir.join(FILE);
         let size = std::fs::metadata(&path).map_err(VaultError::file(&path))?.len();
         let tables = self.snapshot()?;

@@ -2,6 +2,7 @@
 
 mod damage;
 mod erasure;
+mod kill;
 mod tokens;
 
 use std::{future::Future, path::Path};
