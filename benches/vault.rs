@@ -1,5 +1,5 @@
-//! Look-ups in a vault of FIELDGATE_VAULT_ROWS tokens (20,000 by default): the time of each, and how long the vault takes to fill
-//! and to open. The store lies in the target folder, so the figures are those of its disk.
+//! Look-ups in a vault of FIELDGATE_VAULT_ROWS tokens (20,000 by default): the time of each, and how long the vault
+//! takes to fill and to open. The store lies in the target folder, so the figures are those of its disk.
 
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up stops")]
 

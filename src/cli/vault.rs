@@ -1,5 +1,5 @@
-//! `fieldgate vault`: the store of subject keys and tokens. Works beside a running gateway, which has the embedded store open and then
-//! does what is asked itself.
+//! `fieldgate vault`: the store of subject keys and tokens. Works beside a running gateway, which has the embedded
+//! store open and then does what is asked itself.
 
 use std::{
     path::{Path, PathBuf},
@@ -207,7 +207,8 @@ impl Place {
         Ok(())
     }
 
-    /// The order matters. A crash after any step leaves more keys than needed, never fewer; running the command again ends it.
+    /// The order matters. A crash after any step leaves more keys than needed, never fewer; running the command again
+    /// ends it.
     fn erase(&self, subjects: &[String], file: Option<&Path>, wait: Duration) -> Result<(), Failure> {
         let records = subjects.iter().map(|text| record(text)).collect::<Result<Vec<_>, _>>()?;
         if let Some(file) = file.filter(|file| file.exists()) {
@@ -243,8 +244,8 @@ impl Place {
         Ok(editing.save(History::Keep).map_err(unkeyed)?.epoch())
     }
 
-    /// Destroys the wrapping keys that the vault, as of `epoch`, does not need. A key file that went on since may have another active
-    /// key than the one the vault is wrapped under: then the vault follows first.
+    /// Destroys the wrapping keys that the vault, as of `epoch`, does not need. A key file that went on since may
+    /// have another active key than the one the vault is wrapped under: then the vault follows first.
     fn destroy_older(&self, mut epoch: u64, wait: Duration) -> Result<(), Failure> {
         for _ in 0..ROLL_TRIES {
             let mut editing = self.ring.edit().map_err(unkeyed)?;

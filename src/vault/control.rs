@@ -1,6 +1,6 @@
-//! The embedded store is open in the gateway, and nobody else can open it. So the gateway answers the operator's commands itself:
-//! on a Unix socket inside the vault's folder (0700), mode 0600, one line of JSON each way. Who can connect could read the files
-//! as well; the erasures they ask for are signed here.
+//! The embedded store is open in the gateway, and nobody else can open it. So the gateway answers the operator's
+//! commands itself: on a Unix socket inside the vault's folder (0700), mode 0600, one line of JSON each way. Who can
+//! connect could read the files as well; the erasures they ask for are signed here.
 
 use std::{
     fs,
@@ -119,7 +119,8 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::Relaxed);
-        // The thread waits for a connection; with this one it sees that it has to end. If it cannot be made, it is left waiting.
+        // The thread waits for a connection; with this one it sees that it has to end. If it cannot be made, it is
+        // left waiting.
         if let (Ok(_), Some(thread)) = (UnixStream::connect(&self.path), self.thread.take()) {
             let _ = thread.join();
         }

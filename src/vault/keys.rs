@@ -15,7 +15,8 @@ pub(super) struct Keys {
     domain: Option<Arc<str>>,
 }
 
-/// A normalised value as it is looked up: one hash per living generation of the class's token key, the active one first.
+/// A normalised value as it is looked up: one hash per living generation of the class's token key, the active one
+/// first.
 pub(super) type Lookups = Vec<[u8; 16]>;
 
 impl Keys {
@@ -79,8 +80,8 @@ impl Keys {
     }
 }
 
-/// Names of records and tokens inside the store: keyed, and independent of the keyset's generations, so that no rotation
-/// renames anything.
+/// Names of records and tokens inside the store: keyed, and independent of the keyset's generations, so that no
+/// rotation renames anything.
 #[derive(Clone)]
 pub(super) struct Hashes {
     record: MacKey,

@@ -1,5 +1,5 @@
-//! The gateway's own store: keys of data subjects, what tokens stand for, and which record belongs to whom. Keyed names and sealed
-//! rows lie in it; clear values, record ids and tokens never do. What it acknowledges is durable.
+//! The gateway's own store: keys of data subjects, what tokens stand for, and which record belongs to whom. Keyed
+//! names and sealed rows lie in it; clear values, record ids and tokens never do. What it acknowledges is durable.
 
 mod control;
 mod error;
@@ -36,8 +36,8 @@ use {
     values::{NOBODY, OwnedAsk},
 };
 
-/// An open vault; clones share it. Methods take batches; the embedded store answers reads at once and writes after one sync
-/// that all callers of the moment share.
+/// An open vault; clones share it. Methods take batches; the embedded store answers reads at once and writes after
+/// one sync that all callers of the moment share.
 #[derive(Clone)]
 pub struct Vault(Arc<Inner>);
 
@@ -82,8 +82,8 @@ impl Vault {
     /// Opens what [`Self::init`] made. `dir` is used as it is: resolve it against the configuration's folder before.
     ///
     /// # Errors
-    /// When it is not there, not private, open elsewhere, of another tenant or format, does not open with this keyset, or has seen a
-    /// newer one ([`VaultError::Rollback`]).
+    /// When it is not there, not private, open elsewhere, of another tenant or format, does not open with this
+    /// keyset, or has seen a newer one ([`VaultError::Rollback`]).
     pub fn open(settings: &Settings, keyset: Arc<Keyset>) -> Result<Self, VaultError> {
         Self::open_with(settings, keyset, Rollback::Refused)
     }
@@ -190,12 +190,13 @@ impl Vault {
         put!(self.link(links))
     }
 
-    /// The token of each value: the one of exactly this class, display text and shape, or a new one, durable. The subject
-    /// becomes a holder of the token.
+    /// The token of each value: the one of exactly this class, display text and shape, or a new one, durable. The
+    /// subject becomes a holder of the token.
     ///
     /// # Errors
-    /// When a value is longer than [`MAX_TEXT_BYTES`], its normalised form has [`MAX_SPELLINGS`] tokens already, a subject is
-    /// erased or unknown, or the vault cannot be written. Some of the tokens may have been made then; that is harmless.
+    /// When a value is longer than [`MAX_TEXT_BYTES`], its normalised form has [`MAX_SPELLINGS`] tokens already, a
+    /// subject is erased or unknown, or the vault cannot be written. Some of the tokens may have been made then; that
+    /// is harmless.
     pub async fn tokens(&self, asks: &[TokenAsk<'_>]) -> Result<Vec<String>, VaultError> {
         put!(self.tokens(&self.keys(), asks))
     }
@@ -224,12 +225,14 @@ impl Vault {
         put!(self.holds(asks))
     }
 
-    /// Erases everybody who is linked to the records: their keys and the tokens only they use. The keyset must have a new
-    /// subject-wrapping key (`KeyFile::roll_subject_wrap`, then [`Self::with_keyset`]); when this returned, destroy the older
-    /// ones (`KeyFile::destroy_old_subject_wraps`): until then copies of the vault's files could still be opened.
+    /// Erases everybody who is linked to the records: their keys and the tokens only they use. The keyset must have a
+    /// new subject-wrapping key (`KeyFile::roll_subject_wrap`, then [`Self::with_keyset`]); when this returned,
+    /// destroy the older ones (`KeyFile::destroy_old_subject_wraps`): until then copies of the vault's files could
+    /// still be opened.
     ///
     /// # Errors
-    /// When nothing is known of a record, the key was not rolled, or the vault cannot be written. Nothing is erased then.
+    /// When nothing is known of a record, the key was not rolled, or the vault cannot be written. Nothing is erased
+    /// then.
     pub async fn erase(
         &self,
         records: &[(&str, &str)],
@@ -261,8 +264,8 @@ impl Vault {
         put!(self.receipts())
     }
 
-    /// After a rotation of a token key: gives every row the look-up hash of the new active key. Can be stopped and run again;
-    /// the vault serves meanwhile. Returns how many rows changed.
+    /// After a rotation of a token key: gives every row the look-up hash of the new active key. Can be stopped and
+    /// run again; the vault serves meanwhile. Returns how many rows changed.
     ///
     /// # Errors
     /// When the vault cannot be read or written.
@@ -270,8 +273,8 @@ impl Vault {
         put!(self.reindex(&self.keys()))
     }
 
-    /// Copies one moment of the vault to a new file of mode 0600; durable when this returns. Takes seconds per million rows
-    /// and blocks its caller, not other callers.
+    /// Copies one moment of the vault to a new file of mode 0600; durable when this returns. Takes seconds per
+    /// million rows and blocks its caller, not other callers.
     ///
     /// # Errors
     /// When the file is there already or cannot be written.
@@ -283,12 +286,12 @@ impl Vault {
         }
     }
 
-    /// Puts a backup in the place of the vault of `settings`, which no process may have open. Erasures that the vault in place knows and
-    /// the backup does not are repeated.
+    /// Puts a backup in the place of the vault of `settings`, which no process may have open. Erasures that the vault
+    /// in place knows and the backup does not are repeated.
     ///
     /// # Errors
-    /// When there is a vault and `overwrite` refuses, the backup is damaged, of another tenant or format, or does not open
-    /// with this keyset. The vault in place is untouched then.
+    /// When there is a vault and `overwrite` refuses, the backup is damaged, of another tenant or format, or does not
+    /// open with this keyset. The vault in place is untouched then.
     pub fn restore(
         settings: &Settings,
         keyset: Arc<Keyset>,
@@ -328,7 +331,8 @@ pub const MAX_TEXT_BYTES: usize = 16 * 1024;
 pub const MAX_SPELLINGS: usize = 32;
 /// Holders of a token that are shown; for a text that everybody has (`unknown`) there can be many more.
 pub const HOLDERS_SHOWN: usize = 1_024;
-/// Tries for an unused token. With 10^10 phone tokens of which half are taken, eight misses in a row have a chance of 1 in 256.
+/// Tries for an unused token. With 10^10 phone tokens of which half are taken, eight misses in a row have a chance of
+/// 1 in 256.
 const MINT_TRIES: usize = 64;
 /// Rows of one step of [`Vault::reindex_tokens`].
 const REINDEX_PAGE: usize = 2_000;

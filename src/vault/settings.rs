@@ -10,8 +10,8 @@ use crate::model::Problem;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// The folder of the embedded store, mode 0700; made by `fieldgate vault init`. Default `vault`. With `url` it holds
-    /// nothing.
+    /// The folder of the embedded store, mode 0700; made by `fieldgate vault init`. Default `vault`. With `url` it
+    /// holds nothing.
     pub dir: PathBuf,
     /// `postgres://user@host/database` of a server that several gateways share. Default: none, the embedded store.
     pub url: Option<String>,

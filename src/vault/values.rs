@@ -183,8 +183,8 @@ pub struct Erased {
     pub roll: Roll,
 }
 
-/// The vault needs the current subject-wrapping key only: destroy the older ones in the key file, and in the older generations
-/// of that file too. Until then copies of the vault's files can be opened.
+/// The vault needs the current subject-wrapping key only: destroy the older ones in the key file, and in the older
+/// generations of that file too. Until then copies of the vault's files can be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "copies of the vault can be opened until the older keys are destroyed"]
 pub struct Roll {

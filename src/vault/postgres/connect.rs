@@ -10,7 +10,7 @@ use tokio_postgres::{
 };
 
 use super::{
-    super::{Settings, VaultError},
+    super::{Settings, VaultError, store::private},
     tls::Connector,
 };
 
@@ -36,6 +36,7 @@ impl Route {
             (false, false, _) => drop(config.ssl_mode(SslMode::Require)),
         }
         if let Some(file) = &settings.password_file {
+            private(file, 0o600)?;
             let text = std::fs::read_to_string(file).map_err(VaultError::file(file))?;
             config.password(text.trim_end_matches(['\r', '\n']));
         }

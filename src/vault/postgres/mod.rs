@@ -1,5 +1,6 @@
-//! The vault in PostgreSQL: the same rows on the same shelves, shared by several gateways. No row is ever remembered here, so tokens
-//! and erasures of one gateway are seen by the others at once; a server that does not answer means that nothing is known.
+//! The vault in PostgreSQL: the same rows on the same shelves, shared by several gateways. No row is ever remembered
+//! here, so tokens and erasures of one gateway are seen by the others at once; a server that does not answer means
+//! that nothing is known.
 
 mod connect;
 mod erase;

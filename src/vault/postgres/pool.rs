@@ -1,5 +1,6 @@
-//! A few connections on a thread of their own, whoever asks. A connection that broke is replaced at the next question: a server that
-//! comes back is used again without a restart; while it is gone every question is answered with an error at once.
+//! A few connections on a thread of their own, whoever asks. A connection that broke is replaced at the next
+//! question: a server that comes back is used again without a restart; while it is gone every question is answered
+//! with an error at once.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,5 @@
-//! The tables of a vault in PostgreSQL, and every statement. All of it is parametrised; names lie in the schema `fieldgate`.
+//! The tables of a vault in PostgreSQL, and every statement. All of it is parametrised; names lie in the schema
+//! `fieldgate`.
 
 /// Made by `fieldgate vault init`. Two gateways that mint a token for the same text meet at `fg_token.text`.
 pub(super) const CREATE: &str = "
@@ -10,7 +11,8 @@ CREATE INDEX ON fieldgate.subject (shelf);
 CREATE TABLE fieldgate.link (subject bytea NOT NULL REFERENCES fieldgate.subject, record bytea NOT NULL,
     resource text NOT NULL, PRIMARY KEY (subject, record));
 CREATE INDEX ON fieldgate.link (record);
-CREATE TABLE fieldgate.token (name bytea PRIMARY KEY, shelf int NOT NULL, sealed bytea, text bytea UNIQUE, lookup bytea);
+CREATE TABLE fieldgate.token (name bytea PRIMARY KEY, shelf int NOT NULL, sealed bytea, text bytea UNIQUE,
+    lookup bytea);
 CREATE INDEX ON fieldgate.token (shelf);
 CREATE INDEX ON fieldgate.token (lookup);
 CREATE TABLE fieldgate.holder (token bytea NOT NULL REFERENCES fieldgate.token, subject bytea NOT NULL,
@@ -27,17 +29,17 @@ pub(super) const DROP_META: &str = "DELETE FROM fieldgate.meta WHERE key = $1";
 pub(super) const RAISE_EPOCH: &str =
     "UPDATE fieldgate.meta SET value = greatest(value, $1) WHERE key = 'epoch' RETURNING value";
 
-/// Writers share it; an erasure, a roll or a page of a reindex has it alone, so that none of them sees half of another's work.
-/// The number is `fieldgat` in ASCII.
+/// Writers share it; an erasure, a roll or a page of a reindex has it alone, so that none of them sees half of
+/// another's work. The number is `fieldgat` in ASCII.
 pub(super) const LOCK_SHARED: &str = "SELECT pg_advisory_xact_lock_shared(7379537831246094708)";
 pub(super) const LOCK_ALONE: &str = "SELECT pg_advisory_xact_lock(7379537831246094708)";
 /// Spellings of one value are counted and minted by one gateway at a time.
-pub(super) const LOCK_VALUES: &str =
-    "SELECT pg_advisory_xact_lock(one) FROM (SELECT unnest($1::bigint[]) AS one) AS ones";
+pub(super) const LOCK_VALUES: &str = "SELECT pg_advisory_xact_lock(one) FROM unnest($1::bigint[]) AS ones(one)";
 
 pub(super) const SHELVES: &str = "SELECT number, key FROM fieldgate.shelf WHERE number = ANY($1)";
 pub(super) const ALL_SHELVES: &str = "SELECT number, key FROM fieldgate.shelf ORDER BY number";
-pub(super) const ADD_SHELVES: &str = "INSERT INTO fieldgate.shelf SELECT * FROM unnest($1::int[], $2::bytea[]) ON CONFLICT (number) DO UPDATE SET key = excluded.key";
+pub(super) const ADD_SHELVES: &str = "INSERT INTO fieldgate.shelf SELECT * FROM unnest($1::int[], $2::bytea[]) \
+    ON CONFLICT (number) DO UPDATE SET key = excluded.key";
 
 pub(super) const SUBJECTS: &str = "SELECT s.name, s.sealed, h.number, h.key FROM fieldgate.subject s \
     JOIN fieldgate.shelf h ON h.number = s.shelf WHERE s.name = ANY($1)";
@@ -47,8 +49,8 @@ pub(super) const RECORDS: &str = "SELECT l.record, s.name, s.sealed, h.number, h
     WHERE l.record = ANY($1) ORDER BY s.name";
 pub(super) const ADD_SUBJECTS: &str =
     "INSERT INTO fieldgate.subject SELECT * FROM unnest($1::bytea[], $2::int[], $3::bytea[])";
-pub(super) const ADD_LINKS: &str = "INSERT INTO fieldgate.link SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::text[]) \
-    ON CONFLICT DO NOTHING";
+pub(super) const ADD_LINKS: &str = "INSERT INTO fieldgate.link \
+    SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::text[]) ON CONFLICT DO NOTHING";
 
 pub(super) const FIND: &str = "SELECT t.name, t.sealed, h.number, h.key, t.lookup FROM fieldgate.token t \
     JOIN fieldgate.shelf h ON h.number = t.shelf WHERE t.lookup = ANY($1)";
@@ -82,7 +84,7 @@ pub(super) const PAGE: &str = "SELECT t.name, t.sealed, h.number, h.key FROM fie
     JOIN fieldgate.shelf h ON h.number = t.shelf WHERE t.name > $1 ORDER BY t.name LIMIT $2";
 pub(super) const SET_LOOKUPS: &str = "UPDATE fieldgate.token t SET sealed = n.sealed, lookup = n.lookup \
     FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]) AS n(name, sealed, lookup) WHERE t.name = n.name";
-pub(super) const COUNTS: &str = "SELECT (SELECT count(*) FROM fieldgate.subject), (SELECT count(*) FROM fieldgate.link), \
-    (SELECT count(*) FROM fieldgate.token), (SELECT count(*) FROM fieldgate.erasure), \
+pub(super) const COUNTS: &str = "SELECT (SELECT count(*) FROM fieldgate.subject), \
+    (SELECT count(*) FROM fieldgate.link), (SELECT count(*) FROM fieldgate.token), (SELECT count(*) FROM fieldgate.erasure), \
     (SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c \
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'fieldgate' AND c.relkind = 'r')";

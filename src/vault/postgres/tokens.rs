@@ -1,4 +1,5 @@
-//! Tokens in PostgreSQL. Two gateways that mint for one text at once meet at a unique column, and both use the row that is there.
+//! Tokens in PostgreSQL. Two gateways that mint for one text at once meet at a unique column, and both use the row
+//! that is there.
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -1,5 +1,6 @@
-//! Crypto-erasure: tombstones, new keys for the shelves on which something was erased, and every shelf key wrapped under the
-//! keyset's current subject-wrapping key. All of it is one transaction: a crash leaves everything or nothing erased.
+//! Crypto-erasure: tombstones, new keys for the shelves on which something was erased, and every shelf key wrapped
+//! under the keyset's current subject-wrapping key. All of it is one transaction: a crash leaves everything or
+//! nothing erased.
 
 use std::collections::BTreeSet;
 
@@ -109,7 +110,8 @@ impl Access {
         Err(VaultError::NothingToErase)
     }
 
-    /// Shelf keys of copies made before are wrapped under the key in use until now: it has to be another than the current.
+    /// Shelf keys of copies made before are wrapped under the key in use until now: it has to be another than the
+    /// current.
     fn refuse_unrolled<A: Kind>(&self, tables: &Tables<A>) -> Result<(), VaultError> {
         for number in 0..SHELVES {
             let bytes = tables.shelves.get(number)?.ok_or(VaultError::Tampered)?;

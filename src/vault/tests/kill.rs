@@ -1,4 +1,5 @@
-//! SIGKILL at random moments of writing: nothing acknowledged is lost, nothing is there twice, and the vault opens again.
+//! SIGKILL at random moments of writing: nothing acknowledged is lost, nothing is there twice, and the vault opens
+//! again.
 
 use std::{
     collections::BTreeMap,
@@ -118,7 +119,8 @@ fn a_kill_loses_nothing_acknowledged_and_doubles_nothing() {
         std::thread::sleep(Duration::from_millis(seed % 700));
         child.kill().unwrap();
         child.wait().unwrap();
-        // A line without its end was cut by the kill and has not been acknowledged in full; it would only miss its token's end.
+        // A line without its end was cut by the kill and has not been acknowledged in full; it would only miss its
+        // token's end.
         reader.join().unwrap().iter().for_each(|line| seen.take(line));
         seen.check(&Vault::open(&settings(&folder.path().join("vault")), keys.keyset()).unwrap());
     }
