@@ -26,3 +26,4 @@ mod rewrite_guard;
 mod rewrite_oracle;
 mod rewriter;
 mod stream;
+mod vault;

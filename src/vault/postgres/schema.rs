@@ -31,8 +31,8 @@ pub(super) const RAISE_EPOCH: &str =
 
 /// Writers share it; an erasure, a roll or a page of a reindex has it alone, so that none of them sees half of
 /// another's work. The number is `fieldgat` in ASCII.
-pub(super) const LOCK_SHARED: &str = "SELECT pg_advisory_xact_lock_shared(7379537831246094708)";
-pub(super) const LOCK_ALONE: &str = "SELECT pg_advisory_xact_lock(7379537831246094708)";
+pub(super) const LOCK_SHARED: &str = "SELECT pg_advisory_xact_lock_shared(7379540980638638452)";
+pub(super) const LOCK_ALONE: &str = "SELECT pg_advisory_xact_lock(7379540980638638452)";
 /// Spellings of one value are counted and minted by one gateway at a time.
 pub(super) const LOCK_VALUES: &str = "SELECT pg_advisory_xact_lock(one) FROM unnest($1::bigint[]) AS ones(one)";
 
@@ -85,6 +85,7 @@ pub(super) const PAGE: &str = "SELECT t.name, t.sealed, h.number, h.key FROM fie
 pub(super) const SET_LOOKUPS: &str = "UPDATE fieldgate.token t SET sealed = n.sealed, lookup = n.lookup \
     FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]) AS n(name, sealed, lookup) WHERE t.name = n.name";
 pub(super) const COUNTS: &str = "SELECT (SELECT count(*) FROM fieldgate.subject), \
-    (SELECT count(*) FROM fieldgate.link), (SELECT count(*) FROM fieldgate.token), (SELECT count(*) FROM fieldgate.erasure), \
+    (SELECT count(*) FROM fieldgate.link), (SELECT count(*) FROM fieldgate.token), \
+    (SELECT count(*) FROM fieldgate.erasure), \
     (SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c \
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'fieldgate' AND c.relkind = 'r')";
