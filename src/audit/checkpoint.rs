@@ -53,6 +53,12 @@ pub struct Trust {
 }
 
 impl Trust {
+    /// The key that is trusted.
+    #[must_use]
+    pub fn key(&self) -> VerifyingKey {
+        self.key
+    }
+
     /// Trust in `key` for the log called `origin`.
     ///
     /// # Errors

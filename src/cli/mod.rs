@@ -11,6 +11,7 @@ mod keys;
 mod policy;
 mod serve;
 mod tls;
+mod vault;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -48,6 +49,8 @@ enum Verb {
     /// The access log.
     #[command(subcommand)]
     Audit(audit::Verb),
+    /// The store of subject keys and tokens: make, back up, erase people.
+    Vault(vault::Arguments),
     /// Certificates for trying things out.
     #[command(subcommand)]
     Tls(tls::Verb),
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Verb::Policy(verb) => policy::run(verb),
         Verb::Keys(arguments) => keys::run(arguments),
         Verb::Audit(verb) => audit::run(verb),
+        Verb::Vault(arguments) => vault::run(arguments),
         Verb::Tls(verb) => tls::run(verb),
     };
     exit::code(done)

@@ -49,8 +49,8 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     let log = sections.or_default("log");
     let ranges = [
         gateway.as_ref().map(GatewaySettings::problems),
-        vault.as_ref().and_then(Option::as_ref).map(vault::Settings::problems),
         keys.as_ref().and_then(Option::as_ref).map(keyring::Settings::problems),
+        vault.as_ref().and_then(Option::as_ref).map(vault::Settings::problems),
         audit.as_ref().map(audit::Settings::problems),
         budget.as_ref().map(BudgetSettings::problems),
         limits.as_ref().map(LimitSettings::problems),

@@ -1,5 +1,6 @@
-//! A shelf of the vault: one random key under which a share of its rows lies. When one row has to go for good, its shelf gets
-//! a new key, the rows that stay are sealed again, and the old key is destroyed: copies of the old bytes stay closed.
+//! A shelf of the vault: one random key under which a share of its rows lies. When one row has to go for good, its
+//! shelf gets a new key, the rows that stay are sealed again, and the old key is destroyed: copies of the old bytes
+//! stay closed.
 
 use std::fmt;
 

@@ -92,6 +92,9 @@ pub enum VaultError {
     /// The store failed or is gone; nothing is known.
     #[error("the vault cannot be reached: {0}")]
     Unavailable(String),
+    /// This build cannot reach PostgreSQL.
+    #[error("this build has no PostgreSQL, which `vault.url` asks for")]
+    NotBuilt,
     /// This backend has no such operation.
     #[error("a vault in PostgreSQL has no `{0}`")]
     Unsupported(&'static str),
@@ -141,6 +144,7 @@ impl VaultError {
             }
             Self::Busy(_) => "try again",
             Self::Unavailable(_) => "look at the log of the gateway or of PostgreSQL",
+            Self::NotBuilt => "build with the feature `postgres`, or use `dir`",
             Self::Unsupported(_) => "use the tools of PostgreSQL (`pg_dump`, `pg_restore`)",
             Self::Store(_) | Self::File { .. } => "look at the disk and at the folder's owner and mode",
         }

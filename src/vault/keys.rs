@@ -15,7 +15,8 @@ pub(super) struct Keys {
     domain: Option<Arc<str>>,
 }
 
-/// A normalised value as it is looked up: one hash per living generation of the class's token key, the active one first.
+/// A normalised value as it is looked up: one hash per living generation of the class's token key, the active one
+/// first.
 pub(super) type Lookups = Vec<[u8; 16]>;
 
 impl Keys {
@@ -79,8 +80,8 @@ impl Keys {
     }
 }
 
-/// Names of records and tokens inside the store: keyed, and independent of the keyset's generations, so that no rotation
-/// renames anything.
+/// Names of records and tokens inside the store: keyed, and independent of the keyset's generations, so that no
+/// rotation renames anything.
 #[derive(Clone)]
 pub(super) struct Hashes {
     record: MacKey,
@@ -108,6 +109,24 @@ impl Hashes {
     pub(super) fn token(&self, token: &str) -> TokenHash {
         let local = token.split_once('@').map_or(token, |(local, _)| local);
         first_half(&self.token.mac(&[local.to_ascii_lowercase().as_bytes()]))
+    }
+
+    /// The name of a display text of a class in a shape: what is unique in a shared vault.
+    #[cfg(feature = "postgres")]
+    pub(super) fn text(&self, class: &str, text: &str, shape: TokenShape) -> [u8; 16] {
+        let shape: &[u8] = match shape {
+            TokenShape::Opaque => b"opaque",
+            TokenShape::Email => b"email",
+            TokenShape::Phone => b"phone",
+        };
+        first_half(&self.token.mac(&[b"text", class.as_bytes(), shape, text.as_bytes()]))
+    }
+
+    /// A number for a normalised value: what gateways lock while they mint for it.
+    #[cfg(feature = "postgres")]
+    pub(super) fn value(&self, class: &str, normalised: &str) -> i64 {
+        let hash = self.token.mac(&[b"value", class.as_bytes(), normalised.as_bytes()]);
+        i64::from_be_bytes(hash.first_chunk().copied().unwrap_or_default())
     }
 }
 

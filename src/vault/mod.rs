@@ -1,8 +1,11 @@
-//! The gateway's own store: keys of data subjects, what tokens stand for, and which record belongs to whom. Keyed names and sealed
-//! rows lie in it; clear values, record ids and tokens never do. What it acknowledges is durable.
+//! The gateway's own store: keys of data subjects, what tokens stand for, and which record belongs to whom. Keyed
+//! names and sealed rows lie in it; clear values, record ids and tokens never do. What it acknowledges is durable.
 
+mod control;
 mod error;
 mod keys;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod receipt;
 mod row;
 mod settings;
@@ -19,24 +22,45 @@ use crate::{
     model::{SubjectRef, Timestamp},
 };
 
+pub use control::{Answer, Ask, Control, ask};
 pub use error::VaultError;
 pub use receipt::{Erasure, Receipt};
 pub use settings::Settings;
 pub use store::Restored;
-use values::OwnedAsk;
 pub use values::{
     Erased, Link, Overwrite, RecordRef, RecordState, Roll, Rollback, Stats, SubjectState, TokenAsk, TokenState,
 };
-use {keys::Keys, store::Store};
+use {
+    keys::{Hashes, Keys},
+    store::Store,
+    values::{NOBODY, OwnedAsk},
+};
 
-/// An open vault; clones share it. Methods take batches; the embedded store answers reads at once and writes after one sync
-/// that all callers of the moment share.
+/// An open vault; clones share it. Methods take batches; the embedded store answers reads at once and writes after
+/// one sync that all callers of the moment share.
 #[derive(Clone)]
 pub struct Vault(Arc<Inner>);
 
 struct Inner {
     keys: ArcSwap<Keys>,
-    store: Store,
+    backend: Backend,
+}
+
+enum Backend {
+    Embedded(Box<Store>),
+    #[cfg(feature = "postgres")]
+    Postgres(Box<postgres::Postgres>),
+}
+
+/// The same question to whichever store it is.
+macro_rules! put {
+    ($vault:ident . $question:ident ( $($argument:expr),* )) => {
+        match &$vault.0.backend {
+            Backend::Embedded(store) => store.$question($($argument),*).await,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(server) => server.$question($($argument),*).await,
+        }
+    };
 }
 
 impl Vault {
@@ -45,14 +69,21 @@ impl Vault {
     /// # Errors
     /// When there is one already, or it cannot be written.
     pub fn init(settings: &Settings, keyset: Arc<Keyset>) -> Result<(), VaultError> {
-        Store::init(&settings.dir, &keys(settings, keyset))
+        let keys = keys(settings, keyset);
+        match settings.url.as_deref() {
+            None => Store::init(&settings.dir, &keys),
+            #[cfg(feature = "postgres")]
+            Some(url) => postgres::Postgres::init(url, settings, &keys),
+            #[cfg(not(feature = "postgres"))]
+            Some(_) => Err(VaultError::NotBuilt),
+        }
     }
 
     /// Opens what [`Self::init`] made. `dir` is used as it is: resolve it against the configuration's folder before.
     ///
     /// # Errors
-    /// When it is not there, not private, open elsewhere, of another tenant or format, does not open with this keyset, or has seen a
-    /// newer one ([`VaultError::Rollback`]).
+    /// When it is not there, not private, open elsewhere, of another tenant or format, does not open with this
+    /// keyset, or has seen a newer one ([`VaultError::Rollback`]).
     pub fn open(settings: &Settings, keyset: Arc<Keyset>) -> Result<Self, VaultError> {
         Self::open_with(settings, keyset, Rollback::Refused)
     }
@@ -63,8 +94,16 @@ impl Vault {
     /// As [`Self::open`].
     pub fn open_with(settings: &Settings, keyset: Arc<Keyset>, rollback: Rollback) -> Result<Self, VaultError> {
         let keys = keys(settings, keyset);
-        let store = Store::open(&settings.dir, &keys, settings.cache_mib << 20, rollback)?;
-        Ok(Self(Arc::new(Inner { keys: ArcSwap::from_pointee(keys), store })))
+        let backend = match settings.url.as_deref() {
+            None => Store::open(&settings.dir, &keys, settings.cache_mib << 20, rollback)
+                .map(|store| Backend::Embedded(Box::new(store)))?,
+            #[cfg(feature = "postgres")]
+            Some(url) => postgres::Postgres::open(url, settings, &keys, rollback)
+                .map(|server| Backend::Postgres(Box::new(server)))?,
+            #[cfg(not(feature = "postgres"))]
+            Some(_) => return Err(VaultError::NotBuilt),
+        };
+        Ok(Self(Arc::new(Inner { keys: ArcSwap::from_pointee(keys), backend })))
     }
 
     /// From now on every clone uses `keyset`.
@@ -73,7 +112,7 @@ impl Vault {
     /// When it is older than the one in use, which stays, or the vault cannot remember it.
     pub async fn with_keyset(&self, keyset: Arc<Keyset>) -> Result<(), VaultError> {
         let keys = self.0.keys.load().with(keyset);
-        self.0.store.remember(&keys).await?;
+        put!(self.remember(&keys))?;
         self.0.keys.store(Arc::new(keys));
         Ok(())
     }
@@ -88,10 +127,18 @@ impl Vault {
         self.0.keys.load_full()
     }
 
+    fn hashes(&self) -> &Hashes {
+        match &self.0.backend {
+            Backend::Embedded(store) => store.hashes(),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(server) => server.hashes(),
+        }
+    }
+
     /// The keyed name of a record, to compare with [`Link::record`].
     #[must_use]
     pub fn record_ref(&self, resource: &str, record: &str) -> RecordRef {
-        RecordRef(self.0.store.hashes().record(resource, record))
+        RecordRef(self.hashes().record(resource, record))
     }
 
     /// What is known of each subject.
@@ -99,7 +146,7 @@ impl Vault {
     /// # Errors
     /// When the vault cannot be reached, or a row does not open. Nothing is known then: show placeholders.
     pub async fn subjects(&self, subjects: &[SubjectRef]) -> Result<Vec<SubjectState>, VaultError> {
-        self.0.store.subjects(&self.keys(), subjects)
+        put!(self.subjects(&self.keys(), subjects))
     }
 
     /// Whose record each `(resource, record id)` is.
@@ -107,7 +154,7 @@ impl Vault {
     /// # Errors
     /// As [`Self::subjects`].
     pub async fn subjects_of(&self, records: &[(&str, &str)]) -> Result<Vec<RecordState>, VaultError> {
-        self.0.store.records(&self.keys(), records)
+        put!(self.records(&self.keys(), records))
     }
 
     /// Whose record it is.
@@ -124,7 +171,7 @@ impl Vault {
     /// # Errors
     /// When the vault cannot be written.
     pub async fn mint_subjects(&self, count: usize) -> Result<Vec<SubjectKey>, VaultError> {
-        self.0.store.mint_subjects(&self.keys(), count).await
+        put!(self.mint_subjects(&self.keys(), count))
     }
 
     /// A new subject, durable.
@@ -140,17 +187,18 @@ impl Vault {
     /// # Errors
     /// When a subject is erased or unknown, or the vault cannot be written.
     pub async fn link(&self, links: &[(SubjectRef, &str, &str)]) -> Result<(), VaultError> {
-        self.0.store.link(links).await
+        put!(self.link(links))
     }
 
-    /// The token of each value: the one of exactly this class, display text and shape, or a new one, durable. The subject
-    /// becomes a holder of the token.
+    /// The token of each value: the one of exactly this class, display text and shape, or a new one, durable. The
+    /// subject becomes a holder of the token.
     ///
     /// # Errors
-    /// When a value is longer than [`MAX_TEXT_BYTES`], its normalised form has [`MAX_SPELLINGS`] tokens already, a subject is
-    /// erased or unknown, or the vault cannot be written. Some of the tokens may have been made then; that is harmless.
+    /// When a value is longer than [`MAX_TEXT_BYTES`], its normalised form has [`MAX_SPELLINGS`] tokens already, a
+    /// subject is erased or unknown, or the vault cannot be written. Some of the tokens may have been made then; that
+    /// is harmless.
     pub async fn tokens(&self, asks: &[TokenAsk<'_>]) -> Result<Vec<String>, VaultError> {
-        self.0.store.tokens(&self.keys(), asks).await
+        put!(self.tokens(&self.keys(), asks))
     }
 
     /// Every token that stands for each `(class, normalised value)`, at most [`MAX_SPELLINGS`]; none is made.
@@ -158,7 +206,7 @@ impl Vault {
     /// # Errors
     /// As [`Self::subjects`].
     pub async fn find_tokens(&self, values: &[(&str, &str)]) -> Result<Vec<Vec<String>>, VaultError> {
-        self.0.store.find_tokens(&self.keys(), values)
+        put!(self.find_tokens(&self.keys(), values))
     }
 
     /// What each token stands for.
@@ -166,7 +214,7 @@ impl Vault {
     /// # Errors
     /// As [`Self::subjects`].
     pub async fn open_tokens(&self, tokens: &[&str]) -> Result<Vec<TokenState>, VaultError> {
-        self.0.store.open_tokens(&self.keys(), tokens)
+        put!(self.open_tokens(&self.keys(), tokens))
     }
 
     /// Whether each subject uses each token, for tokens that more than [`HOLDERS_SHOWN`] use.
@@ -174,15 +222,17 @@ impl Vault {
     /// # Errors
     /// As [`Self::subjects`].
     pub async fn holds(&self, asks: &[(&str, SubjectRef)]) -> Result<Vec<bool>, VaultError> {
-        self.0.store.holds(asks)
+        put!(self.holds(asks))
     }
 
-    /// Erases everybody who is linked to the records: their keys and the tokens only they use. The keyset must have a new
-    /// subject-wrapping key (`KeyFile::roll_subject_wrap`, then [`Self::with_keyset`]); when this returned, destroy the older
-    /// ones (`KeyFile::destroy_old_subject_wraps`): until then copies of the vault's files could still be opened.
+    /// Erases everybody who is linked to the records: their keys and the tokens only they use. The keyset must have a
+    /// new subject-wrapping key (`KeyFile::roll_subject_wrap`, then [`Self::with_keyset`]); when this returned,
+    /// destroy the older ones (`KeyFile::destroy_old_subject_wraps`): until then copies of the vault's files could
+    /// still be opened.
     ///
     /// # Errors
-    /// When nothing is known of a record, the key was not rolled, or the vault cannot be written. Nothing is erased then.
+    /// When nothing is known of a record, the key was not rolled, or the vault cannot be written. Nothing is erased
+    /// then.
     pub async fn erase(
         &self,
         records: &[(&str, &str)],
@@ -190,9 +240,9 @@ impl Vault {
         now: Timestamp,
     ) -> Result<Erased, VaultError> {
         let keys = self.keys();
-        let records = records.iter().map(|(resource, id)| self.0.store.hashes().record(resource, id)).collect();
+        let records = records.iter().map(|(resource, id)| self.hashes().record(resource, id)).collect();
         let sign = move |erasure| Receipt::sign(erasure, &signer);
-        let receipt = self.0.store.erase(&keys, records, now, sign).await?;
+        let receipt = put!(self.erase(&keys, records, now, sign))?;
         Ok(Erased { receipt, roll: Roll { epoch: keys.epoch() } })
     }
 
@@ -202,7 +252,7 @@ impl Vault {
     /// When the vault cannot be written.
     pub async fn roll(&self) -> Result<Roll, VaultError> {
         let keys = self.keys();
-        self.0.store.roll(&keys).await?;
+        put!(self.roll(&keys))?;
         Ok(Roll { epoch: keys.epoch() })
     }
 
@@ -211,33 +261,37 @@ impl Vault {
     /// # Errors
     /// As [`Self::subjects`].
     pub async fn receipts(&self) -> Result<Vec<Receipt>, VaultError> {
-        self.0.store.receipts()
+        put!(self.receipts())
     }
 
-    /// After a rotation of a token key: gives every row the look-up hash of the new active key. Can be stopped and run again;
-    /// the vault serves meanwhile. Returns how many rows changed.
+    /// After a rotation of a token key: gives every row the look-up hash of the new active key. Can be stopped and
+    /// run again; the vault serves meanwhile. Returns how many rows changed.
     ///
     /// # Errors
     /// When the vault cannot be read or written.
     pub async fn reindex_tokens(&self) -> Result<u64, VaultError> {
-        self.0.store.reindex(&self.keys()).await
+        put!(self.reindex(&self.keys()))
     }
 
-    /// Copies one moment of the vault to a new file of mode 0600; durable when this returns. Takes seconds per million rows
-    /// and blocks its caller, not other callers.
+    /// Copies one moment of the vault to a new file of mode 0600; durable when this returns. Takes seconds per
+    /// million rows and blocks its caller, not other callers.
     ///
     /// # Errors
     /// When the file is there already or cannot be written.
     pub fn backup(&self, path: &Path) -> Result<u64, VaultError> {
-        self.0.store.backup(path)
+        match &self.0.backend {
+            Backend::Embedded(store) => store.backup(path),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(_) => Err(VaultError::Unsupported("backup")),
+        }
     }
 
-    /// Puts a backup in the place of the vault of `settings`, which no process may have open. Erasures that the vault in place knows and
-    /// the backup does not are repeated.
+    /// Puts a backup in the place of the vault of `settings`, which no process may have open. Erasures that the vault
+    /// in place knows and the backup does not are repeated.
     ///
     /// # Errors
-    /// When there is a vault and `overwrite` refuses, the backup is damaged, of another tenant or format, or does not open
-    /// with this keyset. The vault in place is untouched then.
+    /// When there is a vault and `overwrite` refuses, the backup is damaged, of another tenant or format, or does not
+    /// open with this keyset. The vault in place is untouched then.
     pub fn restore(
         settings: &Settings,
         keyset: Arc<Keyset>,
@@ -245,6 +299,9 @@ impl Vault {
         overwrite: Overwrite,
         rollback: Rollback,
     ) -> Result<Restored, VaultError> {
+        if settings.url.is_some() {
+            return Err(VaultError::Unsupported("restore"));
+        }
         store::restore(&settings.dir, backup, &keys(settings, keyset), overwrite, rollback)
     }
 
@@ -253,7 +310,7 @@ impl Vault {
     /// # Errors
     /// As [`Self::subjects`].
     pub async fn stats(&self) -> Result<Stats, VaultError> {
-        let ([subjects, links, tokens, erasures], bytes) = self.0.store.counts()?;
+        let ([subjects, links, tokens, erasures], bytes) = put!(self.counts())?;
         Ok(Stats { subjects, links, tokens, erasures, bytes })
     }
 }
@@ -274,7 +331,8 @@ pub const MAX_TEXT_BYTES: usize = 16 * 1024;
 pub const MAX_SPELLINGS: usize = 32;
 /// Holders of a token that are shown; for a text that everybody has (`unknown`) there can be many more.
 pub const HOLDERS_SHOWN: usize = 1_024;
-/// Tries for an unused token. With 10^10 phone tokens of which half are taken, eight misses in a row have a chance of 1 in 256.
+/// Tries for an unused token. With 10^10 phone tokens of which half are taken, eight misses in a row have a chance of
+/// 1 in 256.
 const MINT_TRIES: usize = 64;
 /// Rows of one step of [`Vault::reindex_tokens`].
 const REINDEX_PAGE: usize = 2_000;

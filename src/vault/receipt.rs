@@ -1,5 +1,5 @@
-//! Receipts of erasure: what was destroyed, in numbers and keyed names, signed (Ed25519, RFC 8032). Never a value, a token or
-//! a record id.
+//! Receipts of erasure: what was destroyed, in numbers and keyed names, signed (Ed25519, RFC 8032). Never a value, a
+//! token or a record id.
 
 use std::collections::BTreeMap;
 
@@ -76,8 +76,8 @@ impl Erasure {
         }
     }
 
-    /// What is signed: the form's name, a newline, and each member as `name=value` on a line of its own, in the order of the
-    /// names. Values cannot hold a newline but for the tenant, which is written as JSON.
+    /// What is signed: the form's name, a newline, and each member as `name=value` on a line of its own, in the order
+    /// of the names. Values cannot hold a newline but for the tenant, which is written as JSON.
     fn signed(&self) -> Vec<u8> {
         let members = BTreeMap::from([
             ("epoch", self.epoch.to_string()),

@@ -1,6 +1,6 @@
 //! `[vault]` of the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -10,8 +10,8 @@ use crate::model::Problem;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// The folder of the embedded store, mode 0700; made by `fieldgate vault init`. Default `vault`. With `url` it holds
-    /// nothing.
+    /// The folder of the embedded store, mode 0700; made by `fieldgate vault init`. Default `vault`. With `url` it
+    /// holds nothing.
     pub dir: PathBuf,
     /// `postgres://user@host/database` of a server that several gateways share. Default: none, the embedded store.
     pub url: Option<String>,
@@ -49,6 +49,24 @@ impl Settings {
     #[must_use]
     pub fn embedded(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), ..Self::default() }
+    }
+
+    /// The same with files and folders that start at `base`.
+    #[must_use]
+    pub fn at(&self, base: &Path) -> Self {
+        let at = |file: &Option<PathBuf>| file.as_ref().map(|file| base.join(file));
+        Self {
+            dir: base.join(&self.dir),
+            password_file: at(&self.password_file),
+            ca_file: at(&self.ca_file),
+            ..self.clone()
+        }
+    }
+
+    /// Where the vault is, to be shown.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.url.clone().unwrap_or_else(|| self.dir.display().to_string())
     }
 
     /// The values that are out of range or contradict each other.

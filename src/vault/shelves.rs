@@ -10,8 +10,8 @@ use crate::{
     model::SubjectRef,
 };
 
-/// Shelves of a vault. With 5 million tokens one holds about 1,200 rows: what an erasure seals again per row it destroys, while
-/// a roll of the subject-wrapping key wraps 4,096 keys and not one per person.
+/// Shelves of a vault. With 5 million tokens one holds about 1,200 rows: what an erasure seals again per row it
+/// destroys, while a roll of the subject-wrapping key wraps 4,096 keys and not one per person.
 pub(super) const SHELVES: u16 = 4_096;
 
 /// The shelf of a subject or token: the first 12 bits of its (random or keyed) name.

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 use super::{MAX_TEXT_BYTES, VaultError, receipt::Receipt, row::Row};
 use crate::{
     crypto::{SubjectKey, hex},
@@ -84,6 +86,16 @@ impl TokenAsk<'_> {
         Ok(())
     }
 
+    pub(super) fn to_owned(&self) -> OwnedAsk {
+        OwnedAsk {
+            class: self.class.into(),
+            text: Sensitive::new(self.text.to_owned()),
+            normalised: Sensitive::new(self.normalised.to_owned()),
+            shape: self.shape,
+            subject: self.subject,
+        }
+    }
+
     /// Whether `row` is the row of this value.
     pub(super) fn is(&self, row: &Row) -> bool {
         *row.class == *self.class && row.text.expose() == self.text && row.shape == self.shape
@@ -122,6 +134,9 @@ impl OwnedAsk {
         }
     }
 }
+
+/// Holder of tokens that were asked for without a data subject. Subjects are never 0.
+pub(super) const NOBODY: SubjectRef = SubjectRef([0; 8]);
 
 /// What a token stands for.
 #[derive(Debug)]
@@ -168,8 +183,8 @@ pub struct Erased {
     pub roll: Roll,
 }
 
-/// The vault needs the current subject-wrapping key only: destroy the older ones in the key file, and in the older generations
-/// of that file too. Until then copies of the vault's files can be opened.
+/// The vault needs the current subject-wrapping key only: destroy the older ones in the key file, and in the older
+/// generations of that file too. Until then copies of the vault's files can be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "copies of the vault can be opened until the older keys are destroyed"]
 pub struct Roll {
@@ -178,7 +193,7 @@ pub struct Roll {
 }
 
 /// How much is in a vault. Tombstones count too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     /// Data subjects.
     pub subjects: u64,

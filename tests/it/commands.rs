@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fieldgate::{config::Config, tls::generate};
+use fieldgate::{config::Config, tls::generate, vault};
 use serde_json::Value;
 
 use crate::harness::{Said, Setup, World, fieldgate, walk};
@@ -284,6 +284,7 @@ fn every_default_of_the_reference_is_that_of_the_code_and_every_key_is_in_it() {
         ("certificate", format!("{certificate:?}"), format!("{:?}", bare.identity.certificate.as_ref().unwrap())),
         ("remembered", format!("{}", told.identity.remembered), format!("{}", bare.identity.remembered)),
         ("policy", format!("{policy:?}"), format!("{:?}", bare.policy)),
+        ("vault", format!("{:?}", told.vault.as_ref().unwrap()), format!("{:?}", vault::Settings::default())),
         ("audit", format!("{:?}", told.audit), format!("{:?}", bare.audit)),
         ("limits", format!("{:?}", told.limits), format!("{:?}", bare.limits)),
         ("timeouts", format!("{:?}", told.timeouts), format!("{:?}", bare.timeouts)),

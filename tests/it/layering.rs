@@ -59,7 +59,7 @@ const TABLE: [(&str, &[&str]); 20] = [
 ];
 
 /// Outside crates with an owner.
-const OWNED: [(&str, &[&str]); 16] = [
+const OWNED: [(&str, &[&str]); 17] = [
     ("cedar_policy", &["policy"]),
     ("regex", &["detect"]),
     ("aws_lc_rs", &["crypto", "tls"]),
@@ -75,6 +75,7 @@ const OWNED: [(&str, &[&str]); 16] = [
     ("unicode_normalization", &["protect"]),
     ("clap", &["cli"]),
     ("redb", &["vault"]),
+    ("tokio_postgres", &["vault"]),
     ("rustix", &["audit", "listener", "keyring", "vault", "cli"]),
 ];
 

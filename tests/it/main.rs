@@ -34,3 +34,4 @@ mod storage;
 mod stream;
 mod tls;
 mod world;
+mod vault;

@@ -70,7 +70,8 @@ pub struct Restored {
     pub repeated: usize,
 }
 
-/// Puts a backup in the place of the store in `dir`. Erasures that the store there knows and the backup does not are repeated.
+/// Puts a backup in the place of the store in `dir`. Erasures that the store there knows and the backup does not are
+/// repeated.
 pub(in super::super) fn restore(
     dir: &Path,
     backup: &Path,

@@ -1,5 +1,6 @@
-//! Crypto-erasure: tombstones, new keys for the shelves on which something was erased, and every shelf key wrapped under the
-//! keyset's current subject-wrapping key. All of it is one transaction: a crash leaves everything or nothing erased.
+//! Crypto-erasure: tombstones, new keys for the shelves on which something was erased, and every shelf key wrapped
+//! under the keyset's current subject-wrapping key. All of it is one transaction: a crash leaves everything or
+//! nothing erased.
 
 use std::collections::BTreeSet;
 
@@ -44,7 +45,11 @@ impl Store {
         let work = move |tables: &mut Tables<Writing<'_>>| {
             let subjects = match access.doomed(tables, &records)? {
                 Doomed::Subjects(subjects) => subjects,
-                Doomed::Before(receipt) => return Ok(receipt),
+                Doomed::Before(receipt) => {
+                    // The caller destroys the older wrapping keys after this, too.
+                    access.wrap_again(tables)?;
+                    return Ok(receipt);
+                }
             };
             access.refuse_unrolled(tables)?;
             let shredded = access.shred(tables, &subjects)?;
@@ -64,7 +69,7 @@ impl Store {
     }
 
     /// The receipts of every erasure.
-    pub(in super::super) fn receipts(&self) -> Result<Vec<Receipt>, VaultError> {
+    pub(in super::super) async fn receipts(&self) -> Result<Vec<Receipt>, VaultError> {
         let tables = self.snapshot()?;
         let mut receipts = Vec::new();
         for item in tables.erasures.iter()? {
@@ -105,7 +110,8 @@ impl Access {
         Err(VaultError::NothingToErase)
     }
 
-    /// Shelf keys of copies made before are wrapped under the key in use until now: it has to be another than the current.
+    /// Shelf keys of copies made before are wrapped under the key in use until now: it has to be another than the
+    /// current.
     fn refuse_unrolled<A: Kind>(&self, tables: &Tables<A>) -> Result<(), VaultError> {
         for number in 0..SHELVES {
             let bytes = tables.shelves.get(number)?.ok_or(VaultError::Tampered)?;

@@ -1,5 +1,5 @@
-//! The embedded store: one redb file in a folder of mode 0700, locked against a second process. Reads take a snapshot and never
-//! wait for a writer; writes are grouped by one thread.
+//! The embedded store: one redb file in a folder of mode 0700, locked against a second process. Reads take a snapshot
+//! and never wait for a writer; writes are grouped by one thread.
 
 mod backup;
 mod erase;
@@ -26,6 +26,8 @@ use writer::Writer;
 pub use backup::Restored;
 pub(super) use backup::restore;
 pub(super) use erase::Shredded;
+#[cfg(feature = "postgres")]
+pub(super) use open::private;
 
 /// An open embedded store. Dropping it writes what is queued and releases the lock.
 pub(super) struct Store {
@@ -49,7 +51,7 @@ impl Store {
     }
 
     /// What is counted, and the size of the file in bytes.
-    pub(super) fn counts(&self) -> Result<([u64; 4], u64), VaultError> {
+    pub(super) async fn counts(&self) -> Result<([u64; 4], u64), VaultError> {
         let path = self.dir.join(FILE);
         let size = std::fs::metadata(&path).map_err(VaultError::file(&path))?.len();
         let tables = self.snapshot()?;

@@ -172,7 +172,7 @@ pub(super) fn publish(temporary: &Path, path: &Path) -> Result<(), VaultError> {
 }
 
 /// Refuses what others can read, and what belongs to somebody else.
-pub(super) fn private(path: &Path, wanted: u32) -> Result<(), VaultError> {
+pub(in super::super) fn private(path: &Path, wanted: u32) -> Result<(), VaultError> {
     let metadata = fs::metadata(path).map_err(VaultError::file(path))?;
     let mode = metadata.permissions().mode() & 0o7777;
     let ours = metadata.uid() == rustix::process::geteuid().as_raw();

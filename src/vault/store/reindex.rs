@@ -1,5 +1,6 @@
-//! After a rotation of a token key: look-up hashes of the new active generation, page by page. Each page is a transaction of its
-//! own and names where the next one starts, so a crash repeats at most one page. Look-ups meanwhile use all living generations.
+//! After a rotation of a token key: look-up hashes of the new active generation, page by page. Each page is a
+//! transaction of its own and names where the next one starts, so a crash repeats at most one page. Look-ups
+//! meanwhile use all living generations.
 
 use redb::ReadableTable;
 

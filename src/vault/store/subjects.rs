@@ -10,12 +10,16 @@ use super::{
 use crate::{crypto::SubjectKey, model::SubjectRef};
 
 impl Store {
-    pub(in super::super) fn subjects(&self, keys: &Keys, refs: &[SubjectRef]) -> Result<Vec<SubjectState>, VaultError> {
+    pub(in super::super) async fn subjects(
+        &self,
+        keys: &Keys,
+        refs: &[SubjectRef],
+    ) -> Result<Vec<SubjectState>, VaultError> {
         let (tables, access) = (self.snapshot()?, self.access(keys));
         refs.iter().map(|subject| access.subject(&tables, *subject)).collect()
     }
 
-    pub(in super::super) fn records(
+    pub(in super::super) async fn records(
         &self,
         keys: &Keys,
         records: &[(&str, &str)],

@@ -4,7 +4,7 @@ use redb::ReadableTable;
 
 use super::{
     super::{
-        HOLDERS_SHOWN, MAX_SPELLINGS, MINT_TRIES, OwnedAsk, TokenAsk, TokenState, VaultError,
+        HOLDERS_SHOWN, MAX_SPELLINGS, MINT_TRIES, NOBODY, OwnedAsk, TokenAsk, TokenState, VaultError,
         keys::{Keys, TokenHash},
         row::Row,
     },
@@ -12,7 +12,7 @@ use super::{
     subjects::KeyState,
     tables::{Kind, Tables, Writing, joined},
 };
-use crate::model::{Sensitive, SubjectRef};
+use crate::model::SubjectRef;
 
 impl Store {
     pub(in super::super) async fn tokens(&self, keys: &Keys, asks: &[TokenAsk<'_>]) -> Result<Vec<String>, VaultError> {
@@ -33,7 +33,7 @@ impl Store {
         Ok(found.into_iter().flatten().collect())
     }
 
-    pub(in super::super) fn find_tokens(
+    pub(in super::super) async fn find_tokens(
         &self,
         keys: &Keys,
         values: &[(&str, &str)],
@@ -46,7 +46,11 @@ impl Store {
         values.iter().map(tokens).collect()
     }
 
-    pub(in super::super) fn open_tokens(&self, keys: &Keys, tokens: &[&str]) -> Result<Vec<TokenState>, VaultError> {
+    pub(in super::super) async fn open_tokens(
+        &self,
+        keys: &Keys,
+        tokens: &[&str],
+    ) -> Result<Vec<TokenState>, VaultError> {
         let (tables, access) = (self.snapshot()?, self.access(keys));
         let open = |token: &&str| {
             let name = self.hashes.token(token);
@@ -63,7 +67,7 @@ impl Store {
         tokens.iter().map(open).collect()
     }
 
-    pub(in super::super) fn holds(&self, asks: &[(&str, SubjectRef)]) -> Result<Vec<bool>, VaultError> {
+    pub(in super::super) async fn holds(&self, asks: &[(&str, SubjectRef)]) -> Result<Vec<bool>, VaultError> {
         let tables = self.snapshot()?;
         asks.iter().map(|(token, subject)| tables.holds(&self.hashes.token(token), *subject)).collect()
     }
@@ -159,18 +163,3 @@ impl Access {
         Ok(())
     }
 }
-
-impl TokenAsk<'_> {
-    fn to_owned(&self) -> OwnedAsk {
-        OwnedAsk {
-            class: self.class.into(),
-            text: Sensitive::new(self.text.to_owned()),
-            normalised: Sensitive::new(self.normalised.to_owned()),
-            shape: self.shape,
-            subject: self.subject,
-        }
-    }
-}
-
-/// Holder of tokens that were asked for without a data subject. Subjects are never 0.
-pub(super) const NOBODY: SubjectRef = SubjectRef([0; 8]);

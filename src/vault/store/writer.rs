@@ -1,5 +1,5 @@
-//! The one thread that writes the store: jobs of many callers go into one transaction and one sync; a caller hears of it when
-//! it is durable. A job that fails leaves the others alone; a store that fails ends the batch for everybody.
+//! The one thread that writes the store: jobs of many callers go into one transaction and one sync; a caller hears of
+//! it when it is durable. A job that fails leaves the others alone; a store that fails ends the batch for everybody.
 
 use std::{
     sync::{
@@ -46,8 +46,8 @@ impl Writer {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Runs `work` in a write transaction; resolves when its outcome is durable. `work` checks before it changes anything: what
-    /// it changed before it returned an error (but the store's own) stays.
+    /// Runs `work` in a write transaction; resolves when its outcome is durable. `work` checks before it changes
+    /// anything: what it changed before it returned an error (but the store's own) stays.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Tables<Writing<'_>>) -> Result<T, VaultError> + Send + 'static,

@@ -24,7 +24,7 @@ fn filled(world: &World) -> ([SubjectRef; 2], Vec<String>) {
 fn every_flipped_byte_of_a_row_is_refused() {
     let world = World::new();
     let (people, tokens) = filled(&world);
-    let name = world.open().0.store.hashes().token(&tokens[0]);
+    let name = world.open().hashes().token(&tokens[0]);
     let length = {
         let db = Database::open(world.dir().join("vault.redb")).unwrap();
         let table = db.begin_read().unwrap().open_table(TOKENS).unwrap();
@@ -63,7 +63,7 @@ fn rows_do_not_open_in_each_others_place() {
     let (people, tokens) = filled(&world);
     let names = {
         let vault = world.open();
-        tokens.iter().map(|token| vault.0.store.hashes().token(token)).collect::<Vec<_>>()
+        tokens.iter().map(|token| vault.hashes().token(token)).collect::<Vec<_>>()
     };
     edit(&world, |transaction| {
         let mut table = transaction.open_table(TOKENS).unwrap();

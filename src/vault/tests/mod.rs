@@ -1,7 +1,11 @@
 //! The embedded vault, end to end: what it acknowledges stays, what it erases is gone, what others altered is refused.
 
+mod control;
 mod damage;
 mod erasure;
+mod kill;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod tokens;
 
 use std::{future::Future, path::Path};
