@@ -196,14 +196,6 @@ impl World {
         }
     }
 
-    /// The process id of a spawned gateway.
-    pub fn pid(&self) -> u32 {
-        match &self.running {
-            Running::Process(child) => child.id(),
-            _ => panic!("the gateway is no process of its own"),
-        }
-    }
-
     pub fn gateway(&self) -> &Gateway {
         match &self.running {
             Running::Here(gateway) => gateway,
