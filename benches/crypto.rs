@@ -2,6 +2,8 @@
 //! next to them AES-256-GCM alone under a cached key, which is what the derivation and the commitment are paid on top
 //! of.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot be set up stops")]
+
 use std::hint::black_box;
 
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit, Nonce, aead::inout::InOutBuf};

@@ -94,6 +94,7 @@ impl Keyring {
     /// # Errors
     /// When the key file exists, or cannot be written, or the provider refuses.
     pub fn create(&self, tenant: &str, classes: &[ClassPlan<'_>], now: Timestamp) -> Result<KeyFile, KeyringError> {
+        store::make_folder(&self.path)?;
         let _lock = Lock::take(&self.path)?;
         if self.path.exists() {
             return Err(KeyringError::Exists(self.path.clone()));
