@@ -1,5 +1,6 @@
-//! What sealing costs: random values of four sizes, opened and sealed, the blind index and the deterministic mode; next to
-//! them AES-256-GCM alone under a cached key, which is what the derivation and the commitment are paid on top of.
+//! What sealing costs: random values of four sizes, opened and sealed, the blind index and the deterministic mode;
+//! next to them AES-256-GCM alone under a cached key, which is what the derivation and the commitment are paid on top
+//! of.
 
 use std::hint::black_box;
 

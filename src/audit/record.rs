@@ -14,7 +14,7 @@ use crate::{
     crypto::MacKey,
     model::{
         AccessEvent, AccessKind, Actor, ClassSet, ClassTable, Effect, Event, EventDecision, Operation, Outcome,
-        Principal, Purpose, Subject, Timestamp, Via,
+        Principal, Purpose, Subject, Timestamp, Verified, Via,
     },
 };
 
@@ -132,7 +132,7 @@ impl Recorder {
         }
         self.actor(&mut json, &event.actor);
         self.purpose(&mut json, &event.purpose);
-        operation(&mut json, &event.operation);
+        operation(&mut json, event);
         let mut rest = subjects;
         if !subjects.is_empty() {
             json.name("subjects");
@@ -150,6 +150,10 @@ impl Recorder {
             counts.write(&mut json);
         }
         classes(&mut json, "written", event.written, &event.classes);
+        classes(&mut json, "searched", event.searched, &event.classes);
+        if let AccessKind::Verify(verified) = event.kind {
+            json.flag("match", verified == Verified::Match);
+        }
         decision(&mut json, &event.decision);
         if let AccessKind::Outcome(outcome) = &event.kind {
             outcome_members(&mut json, outcome);
@@ -191,9 +195,13 @@ impl Recorder {
         }
         json.member("type", &subject.kind);
         let seen = &subject.seen;
-        for (name, set) in
-            [("reveal", seen.reveal), ("mask", seen.mask), ("pseudonym", seen.pseudonym), ("redact", seen.redact)]
-        {
+        for (name, set) in [
+            ("reveal", seen.reveal),
+            ("mask", seen.mask),
+            ("pseudonym", seen.pseudonym),
+            ("redact", seen.redact),
+            ("capped", seen.capped),
+        ] {
             classes(json, name, set, &event.classes);
         }
         json.close(b'}');
@@ -269,6 +277,7 @@ fn kind(kind: &AccessKind) -> &'static str {
     match kind {
         AccessKind::Intent => "access.intent",
         AccessKind::Reveal { .. } => "access.reveal",
+        AccessKind::Verify(_) => "access.verify",
         AccessKind::Deny => "access.deny",
         AccessKind::Outcome(_) => "access.outcome",
     }
@@ -298,9 +307,15 @@ fn via(json: &mut Json<'_>, how: &str, name: &str) {
     json.member("via", &[how, name].concat());
 }
 
-fn operation(json: &mut Json<'_>, operation: &Operation) {
+fn operation(json: &mut Json<'_>, event: &AccessEvent) {
+    let operation: &Operation = &event.operation;
+    let verb = match event.kind {
+        // The route is a reading one, and nothing that it reads is shown.
+        AccessKind::Verify(_) => Some("verify"),
+        _ => operation.action.map(crate::model::Action::as_str),
+    };
     json.object("op");
-    json.optional("verb", operation.action.map(crate::model::Action::as_str));
+    json.optional("verb", verb);
     json.member("method", operation.method);
     json.optional("route", operation.route.as_deref());
     json.optional("template", operation.template.as_deref());

@@ -1,5 +1,6 @@
 //! Files in; every part's `Settings`, or every mistake at once as `file:line:col`, out. Binds no port and starts no task.
 
+mod budget;
 mod class;
 mod locate;
 mod read;
@@ -7,6 +8,7 @@ mod sections;
 
 use std::path::{Path, PathBuf};
 
+pub use budget::{BUILT_IN_GUESSES, BudgetRule, BudgetSettings, Counted, MAX_PEOPLE, MAX_RULES, Period};
 pub use class::ClassSettings;
 pub use sections::{
     AdminSettings, Bytes, GatewaySettings, LimitSettings, ListenerSettings, LogFormat, LogSettings, Seconds,
@@ -46,6 +48,8 @@ pub struct Config {
     pub vault: Option<vault::Settings>,
     /// `[audit]`.
     pub audit: audit::Settings,
+    /// `[budget]`.
+    pub budget: BudgetSettings,
     /// `[limits]`.
     pub limits: LimitSettings,
     /// `[timeouts]`.

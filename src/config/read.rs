@@ -9,8 +9,8 @@ use toml::{
 };
 
 use super::{
-    AdminSettings, ClassSettings, Config, GatewaySettings, LimitSettings, ListenerSettings, TimeoutSettings, class,
-    locate::Locator,
+    AdminSettings, BudgetSettings, ClassSettings, Config, GatewaySettings, LimitSettings, ListenerSettings,
+    TimeoutSettings, class, locate::Locator,
 };
 use crate::{
     audit, keyring,
@@ -42,6 +42,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     let keys: Option<Option<keyring::Settings>> = sections.or_default("keys");
     let vault: Option<Option<vault::Settings>> = sections.or_default("vault");
     let audit: Option<audit::Settings> = sections.required("audit");
+    let budget: Option<BudgetSettings> = sections.or_default("budget");
     let limits: Option<LimitSettings> = sections.or_default("limits");
     let timeouts: Option<TimeoutSettings> = sections.or_default("timeouts");
     let admin: Option<AdminSettings> = sections.or_default("admin");
@@ -51,6 +52,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
         vault.as_ref().and_then(Option::as_ref).map(vault::Settings::problems),
         keys.as_ref().and_then(Option::as_ref).map(keyring::Settings::problems),
         audit.as_ref().map(audit::Settings::problems),
+        budget.as_ref().map(BudgetSettings::problems),
         limits.as_ref().map(LimitSettings::problems),
         timeouts.as_ref().map(TimeoutSettings::problems),
         admin.as_ref().map(AdminSettings::problems),
@@ -63,7 +65,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     }
     sections.unknown();
     let mistakes = sections.mistakes;
-    match (gateway, policy, keys, vault, audit, identity, limits, timeouts, admin, log) {
+    match (gateway, policy, keys, vault, audit, identity, budget, limits, timeouts, admin, log) {
         (
             Some(gateway),
             Some(policy),
@@ -71,6 +73,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
             Some(vault),
             Some(audit),
             Some(identity),
+            Some(budget),
             Some(limits),
             Some(timeouts),
             Some(admin),
@@ -88,6 +91,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
             keys,
             vault,
             audit,
+            budget,
             limits,
             timeouts,
             admin,

@@ -14,6 +14,11 @@ use super::{
     fields::{self, Context},
     query::{PassRule, QueryRule, fold_name},
     routes::RouteTable,
+    search::{
+        SearchPlace, SearchRule,
+        load::Surroundings,
+        rule::{Several, Whole},
+    },
     sweep::{self, CallLimit, SweepRule},
     template::Template,
 };
@@ -130,13 +135,17 @@ impl<'d> Loader<'_, '_, 'd> {
         let write_back = section.text("write_back", &mut self.report);
         let write_back = write_back.and_then(|text| self.write_back(&text, request.format, action));
         let template = parsed.as_ref().map(|(_, template)| template);
-        let rule = self.rule(&mut section, template);
+        let mut rule = self.rule(&mut section, template);
+        let names: Vec<&str> = template.map(|template| template.variables().collect()).unwrap_or_default();
+        let classes = self.context.classes;
+        let around = Surroundings { variables: &names, request: request.format, response: &response, classes };
+        let search = self.search(&mut section, &around, &mut rule.query);
         section.close(&mut self.report);
 
         let (Some(name), Some(target), Some(resource), Some(action)) = (name, target, resource, action) else { return };
         let Some((method, template)) = parsed else { return };
-        let target_classes: ClassSet =
-            rule.variables.iter().flatten().chain(rule.query.protected.values()).copied().collect();
+        let wholes = rule.variables.iter().flatten().chain(rule.query.protected.values()).map(Whole::class);
+        let target_classes: ClassSet = wholes.chain(search.iter().flat_map(|rule| rule.fields.classes())).collect();
         let route = Route {
             name: name.value.into(),
             index: self.read.len(),
@@ -147,6 +156,7 @@ impl<'d> Loader<'_, '_, 'd> {
             response,
             write_back,
             target_classes,
+            search,
         };
         self.check_conflicts(&target, &method, &template);
         self.read.push(Read { at: target.span.start, method, template, route, rule });
@@ -259,7 +269,9 @@ impl<'d> Loader<'_, '_, 'd> {
                 let class = super::document::text(value, "class", &mut self.report)
                     .and_then(|text| fields::class(&text, self.context.classes, &mut self.report));
                 match names.iter().position(|known| *known == key.value).and_then(|at| rule.variables.get_mut(at)) {
-                    Some(slot) => *slot = class,
+                    Some(slot) => {
+                        *slot = class.map(|class| Whole::new(key.value, class, Several::Refused, self.context.classes));
+                    }
                     None if template.is_some() => {
                         self.report.at(key.span.start, not_in_template(key.value), HELP_VARIABLE);
                     }
@@ -274,10 +286,8 @@ impl<'d> Loader<'_, '_, 'd> {
     fn query(&mut self, section: &mut Section<'d, '_>, rule: &mut QueryRule) {
         if let Some(query) = section.section("query", &mut self.report) {
             for (key, value) in query.entries() {
-                let class = super::document::text(value, "class", &mut self.report)
-                    .and_then(|text| fields::class(&text, self.context.classes, &mut self.report));
-                let Some(class) = class else { continue };
-                if rule.protected.insert(fold_name(key.value), class).is_some() {
+                let Some(whole) = self.whole(&key, value) else { continue };
+                if rule.protected.insert(fold_name(key.value), whole).is_some() {
                     let what = format!("parameter `{}` stands twice", key.value);
                     self.report.at(key.span.start, what, "case and `[…]` make no difference in a parameter's name");
                 }
@@ -305,6 +315,53 @@ impl<'d> Loader<'_, '_, 'd> {
                 rule.pass.push(parsed);
             }
         }
+    }
+
+    /// `"email"`, or `{ class = "email", several = "repeated" }`.
+    fn whole(&mut self, name: &Text<'_>, value: &Spanned<DeValue<'_>>) -> Option<Whole> {
+        let (class, several) = match value.get_ref() {
+            DeValue::Table(table) => {
+                let mut section = Section::new(table, value.span().start);
+                let class =
+                    section.required("class", "write { class = \"…\", several = \"repeated\" }", &mut self.report);
+                let several = section.text("several", &mut self.report);
+                section.close(&mut self.report);
+                (class, several)
+            }
+            _ => (super::document::text(value, "class", &mut self.report), None),
+        };
+        let several = match several {
+            None => Several::Refused,
+            Some(text) if text.value == "repeated" => Several::Repeated,
+            Some(text) if text.value == "commas" => Several::Commas,
+            Some(text) => {
+                let what = format!("unknown word `{}`", text.value);
+                self.report.inside(text.span, 0, what, "write `repeated` or `commas`, as the CRM takes several values");
+                return None;
+            }
+        };
+        let class = fields::class(&class?, self.context.classes, &mut self.report)?;
+        Some(Whole::new(name.value, class, several, self.context.classes))
+    }
+
+    fn search(
+        &mut self,
+        section: &mut Section<'d, '_>,
+        around: &Surroundings<'_>,
+        query: &mut QueryRule,
+    ) -> Vec<SearchRule> {
+        let Some(value) = section.value("search") else { return Vec::new() };
+        let rules = super::search::load::rules(value, around, &mut self.report);
+        for (number, rule) in rules.iter().enumerate() {
+            if let SearchPlace::Parameter(name) = &rule.place {
+                if query.pass.contains(&PassRule::Exact(name.clone())) {
+                    let what = format!("parameter `{name}` is in `query_pass` and a query");
+                    self.report.at(value.span().start, what, "remove it from `query_pass`");
+                }
+                query.searches.push((name.clone(), number));
+            }
+        }
+        rules
     }
 
     /// The parameters named by `text`, none of which has a class.

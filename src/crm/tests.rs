@@ -70,6 +70,22 @@ action = "read"
 subject = "{note}"
 response.fields = {}
 [[route]]
+name = "search"
+match = "GET /api/search"
+resource = "r"
+action = "list"
+query = { phone = { class = "phone", several = "repeated" }, iban = { class = "iban", several = "commas" } }
+query_pass = ["*"]
+search = { in = ["query.$filter", "query.$orderby"], dialect = "odata", fields = { "Email" = "email" } }
+response.fields = { "$.value[*].Email" = "email" }
+[[route]]
+name = "key"
+match = "GET /odata/{key}"
+resource = "r"
+action = "read"
+search = { in = "path.{key}", dialect = "odata", fields = { "people.Email" = "email" } }
+response.fields = {}
+[[route]]
 name = "open"
 match = "GET /api/open"
 resource = "r"
@@ -396,4 +412,78 @@ fn the_calls_of_request_tracker_are_mapped_and_fields_cannot_be_renamed() {
     assert!(attachment.route.response.fields.iter().any(|rule| rule.base64 && rule.selector.as_str() == "$.Content"));
     let update = api.matches(&Method::PUT, "/REST/2.0/ticket/1").unwrap();
     assert_eq!(update.route.write_back, Some(WriteBackRule::Drop));
+}
+
+/// The stored forms of a value: two for `two`, a prefix for `index`, itself with `T` in front for others.
+fn forms(search: &search::TargetSearch) -> Vec<Vec<search::Pattern>> {
+    let equals = |text: &str| search::Pattern::Equals(text.to_owned());
+    let forms = |value: &str| match value {
+        "two" => vec![equals("t1"), equals("t&2")],
+        "index" => vec![search::Pattern::StartsWith("fg1_".to_owned())],
+        other => vec![equals(&format!("T{other}"))],
+    };
+    search.asks().iter().map(|ask| forms(ask.value.expose())).collect()
+}
+
+#[test]
+fn what_a_target_looks_for_is_asked_and_written_again() {
+    for (target, asked, rewritten) in [
+        ("/api/users/42?", vec!["42"], "/api/users/T42"),
+        ("/api/users/j%c3%bc@x", vec!["jü@x"], "/api/users/Tj%C3%BC@x"),
+        ("/api/users?page=2&email=a%40b&email&email=", vec!["a@b"], "/api/users?page=2&email=Ta%40b&email&email="),
+        ("/api/users?Email[]=a&email=b", vec!["a", "b"], "/api/users?Email%5B%5D=Ta&email=Tb"),
+        ("/api/search?x=1&phone=two&y", vec!["two"], "/api/search?x=1&phone=t1&phone=t%262&y"),
+        ("/api/search?iban=two", vec!["two"], "/api/search?iban=t1%2Ct%262"),
+        (
+            "/api/search?$filter=Email+eq+'two'&$orderby=Name&phone=5",
+            vec!["two", "5"],
+            "/api/search?%24filter=%28Email%20eq%20%27t1%27%20or%20Email%20eq%20%27t%262%27%29&%24orderby=Name&phone=T5",
+        ),
+        ("/odata/people(Email='a@b')", vec!["a@b"], "/odata/people(Email='Ta@b')"),
+        ("/odata/people", vec![], "/odata/people"),
+        ("/api/users/me", vec![], "/"),
+    ] {
+        let matched = api().matches(&Method::GET, target).unwrap();
+        let search = matched.search().unwrap();
+        let values: Vec<&str> = search.asks().iter().map(|ask| ask.value.expose().as_str()).collect();
+        assert_eq!(values, asked, "{target}");
+        if !asked.is_empty() {
+            assert_eq!(search.rewritten(&forms(&search)).as_deref(), Ok(rewritten), "{target}");
+        }
+        let same: Vec<_> =
+            search.asks().iter().map(|ask| vec![search::Pattern::Equals(ask.value.expose().clone())]).collect();
+        if !matched.parts.is_empty() {
+            assert_eq!(search.rewritten(&same), Ok(matched.target), "{target}");
+        }
+    }
+}
+
+#[test]
+fn a_place_that_takes_one_form_refuses_several() {
+    for target in ["/api/users/two", "/api/users/index", "/api/users?email=two", "/api/search?phone=index"] {
+        let search = api().matches(&Method::GET, target).unwrap().search().unwrap();
+        assert_eq!(search.rewritten(&forms(&search)).unwrap_err().code(), "ambiguous", "{target}");
+        assert_eq!(search.rewritten(&[]).unwrap_err(), SearchError::Unanswered);
+    }
+    let search = api().matches(&Method::GET, "/api/users/42").unwrap().search().unwrap();
+    for form in ["", "a/b", "a\nb"] {
+        let answer = vec![vec![search::Pattern::Equals(form.to_owned())]];
+        assert_eq!(search.rewritten(&answer).unwrap_err().code(), "ambiguous");
+    }
+    let long = vec![vec![search::Pattern::Equals("a".repeat(MAX_TARGET_BYTES - "/api/users/".len()))]];
+    assert!(search.rewritten(&long).is_ok());
+    let longer = vec![vec![search::Pattern::Equals("a".repeat(MAX_TARGET_BYTES - "/api/users/".len() + 1))]];
+    assert_eq!(search.rewritten(&longer).unwrap_err().code(), "search_too_large");
+}
+
+#[test]
+fn searches_are_refused_by_the_search_and_other_spellings_by_the_target() {
+    let get = |target: &str| api().matches(&Method::GET, target).map(|matched| matched.search().map(|_| ()));
+    // The classes of these tests are stored in clear.
+    assert_eq!(get("/api/search?$orderby=Email"), Ok(Ok(())));
+    assert_eq!(get("/api/search?$filter=").unwrap().unwrap_err().code(), "bad_search");
+    for target in ["/api/search?filter=x", "/api/search?$Filter=x", "/api/search?orderby[]=x"] {
+        assert_eq!(get(target).unwrap_err().code(), "unmapped_parameter", "{target}");
+    }
+    assert_eq!(get("/odata/accounts(Email='a@b')").unwrap_err().code(), "unmapped_route");
 }

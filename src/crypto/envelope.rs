@@ -264,8 +264,8 @@ pub(super) fn write_length(out: &mut Vec<u8>, mut value: usize) {
     out.push(value as u8);
 }
 
-/// The spelling and the letters behind the prefix. The first letter tells: a known or reserved mode is `c`, `e` or `f` in
-/// base32 and `E`, `F`, `I`–`L` in base64.
+/// The spelling and the letters behind the prefix. The first letter tells: a known or reserved mode is `c`, `e` or `f`
+/// in base32 and `E`, `F`, `I`–`L` in base64.
 fn split(text: &[u8]) -> Option<(Spelling, &[u8])> {
     if let Some(letters) = text.strip_prefix(PREFIX.as_bytes()) {
         let spelling = match letters.first()? {

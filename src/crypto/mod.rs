@@ -17,7 +17,7 @@ pub use envelope::{Envelope, EnvelopeError, EnvelopeMode, KeyId, find_sealed, lo
 pub use keyset::{
     ALARM_VALUES, BACKUP_CYCLE_SECONDS, Budget, ClassPlan, Kek, KeyFile, KeyFileError, KeyHeader, KeyInfo, KeyMistake,
     KeyPurpose, KeyState, Keyset, Krk, OpenError, Opened, PROPAGATION_SECONDS, Propagation, REFUSED_VALUES, Residual,
-    Seal, SealError, USE_STEP_VALUES,
+    Seal, SealError, USE_STEP_VALUES, Uncovered,
 };
 pub use mac::MacKey;
 pub use root::{KeyError, Purpose, RootKey};
@@ -56,6 +56,12 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(context.finish().as_ref());
     out
+}
+
+/// HMAC-SHA-256 (FIPS 198-1) of `message` under a key of any length.
+#[must_use]
+pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    MacKey::new(key).labelled(message, &[])
 }
 
 /// Lower-case hex.

@@ -1,5 +1,5 @@
-//! How a value is sealed and opened under keys that are given (field-protection.md §3): derivation, commitment, padding.
-//! Which key it is, and whether it may be used, is the keyset's business.
+//! How a value is sealed and opened under keys that are given (field-protection.md §3): derivation, commitment,
+//! padding. Which key it is, and whether it may be used, is the keyset's business.
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;

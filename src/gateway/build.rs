@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{
+    budget::Rules,
     snapshot::{RoutePlan, Site, Snapshot},
     status::Status,
 };
@@ -110,6 +111,7 @@ pub fn build(
             detector: Detector::new(),
             store,
         }),
+        budget: Rules::new(&config.budget),
         limits: config.limits.clone(),
         timeouts: config.timeouts.clone(),
         sites,

@@ -7,6 +7,7 @@ use hyper::body::Incoming as Inbound;
 
 use super::{
     body::{Body, Reach},
+    budget::{self, Meter},
     ending::Ending,
     etag::ViewTag,
     plan::Plan,
@@ -15,6 +16,7 @@ use super::{
     response::{self, Answer, Sent},
     snapshot::{RoutePlan, Site, Snapshot},
     trace::TraceParent,
+    verify,
     worker::Worker,
 };
 use crate::{
@@ -54,6 +56,8 @@ pub(super) struct Exchange<'w> {
     pub(super) now: Timestamp,
     pub(super) ending: Ending,
     pub(super) trace: Option<TraceParent>,
+    /// The budgets that bear on it.
+    pub(super) meter: Option<Arc<Meter>>,
     head_only: bool,
     /// The record a caller may quote when the body shows nothing: of a write, of a refusal.
     reference: Option<HeaderValue>,
@@ -66,15 +70,20 @@ impl<'w> Exchange<'w> {
         let actor = Arc::new(Actor { principal: None, address: peer.address.ip() });
         let ending =
             Ending::new(Arc::clone(&worker.shared), worker.request_id(now), actor, Arc::clone(&snapshot.classes));
-        Self { worker, snapshot, peer: Arc::clone(peer), now, ending, trace: None, head_only: false, reference: None }
+        let (snapshot, peer) = (snapshot, Arc::clone(peer));
+        Self { worker, snapshot, peer, now, ending, trace: None, meter: None, head_only: false, reference: None }
     }
 
     async fn serve(&mut self, incoming: Incoming) -> Stage<Answer> {
         let (site, head, body) = self.accept(incoming)?;
         let principal = self.identify(&head)?;
+        if verify::is_asked(&head) {
+            return verify::answer(self, &site, &principal, head, body).await;
+        }
         let (matched, route) = self.map(&site, &head)?;
         let plan = self.authorise(&site, &route, &principal)?;
         let outbound = request::protect(self, &site, &route, &matched, &plan, head, body).await?;
+        self.meter = budget::open(self, &site, &route, &matched, &plan, outbound.written)?;
         self.intent(&route, &matched, &outbound).await?;
         let Outbound { request, known, trouble, unnamed, .. } = outbound;
         let response = self.forward(&site, &plan, &route, request, &trouble).await?;
@@ -147,7 +156,12 @@ impl<'w> Exchange<'w> {
         Ok((matched, route))
     }
 
-    fn authorise(&mut self, site: &Arc<Site>, route: &Arc<RoutePlan>, principal: &Arc<Principal>) -> Stage<Arc<Plan>> {
+    pub(super) fn authorise(
+        &mut self,
+        site: &Arc<Site>,
+        route: &Arc<RoutePlan>,
+        principal: &Arc<Principal>,
+    ) -> Stage<Arc<Plan>> {
         let plan = self.worker.plan(self, site, route, principal);
         plan.inspect(|plan| self.ending.decision = Arc::clone(&plan.decision))
     }
@@ -168,7 +182,7 @@ impl<'w> Exchange<'w> {
         Ok(())
     }
 
-    async fn forward(
+    pub(super) async fn forward(
         &mut self,
         site: &Site,
         plan: &Plan,

@@ -2,6 +2,7 @@
 
 mod admin;
 mod body;
+mod budget;
 mod build;
 mod coding;
 mod control;
@@ -22,6 +23,7 @@ mod stored;
 mod stored_status;
 mod threads;
 mod trace;
+mod verify;
 mod worker;
 
 use std::{
@@ -45,6 +47,7 @@ use crate::{
     model::{Diagnostic, Event, Lifecycle, Problem},
     vault::{self, Vault},
 };
+use budget::Budgets;
 use reload::Reloader;
 use shared::Shared;
 use threads::{Doors, Threads};
@@ -104,7 +107,9 @@ impl Gateway {
         let addresses = doors.iter().map(|door| (door.name.to_string(), door.address)).collect();
         let wires = doors.iter().map(|door| Arc::clone(&door.wire)).collect();
         let started = Lifecycle::PolicyLoaded { policy: snapshot.policy.fingerprint().to_string() };
-        let shared = Arc::new(Shared::new(snapshot, log, status, wires));
+        let budgets = Budgets::new(keys.subject_ref.clone());
+        budgets.restore(&snapshot.budget, &log_dir(config), now());
+        let shared = Arc::new(Shared::new(snapshot, log, status, budgets, wires));
         let _ = shared.log.append(&Event::Lifecycle { at: shared.now(), what: started });
         let reloader = Arc::new(Reloader::new(config, Arc::clone(&shared), &doors, watched));
         let threads = Threads::spawn(config, &shared, doors, &reloader, admin).map_err(system)?;

@@ -8,8 +8,10 @@ use tokio::time::Instant;
 
 use super::{
     body::{Clearance, Held, MAX_FRAME_BYTES, nothing_shown},
+    budget::{self, Meter},
     coding::{CodingError, Decoder},
     ending::Ending,
+    respond::Refusal,
     stored::Resolver,
 };
 use crate::{
@@ -65,6 +67,7 @@ impl PartError {
             Self::TooLarge => "response_too_large",
             Self::Coding(CodingError::Unsupported) => "unsupported_coding",
             Self::Coding(_) => "invalid_coding",
+            Self::Rewrite(RewriteError::OverBudget) => budget::CODE,
             Self::Rewrite(_) => "invalid_response",
             Self::Audit(_) => "audit_unavailable",
             Self::Vault(_) => "vault_unavailable",
@@ -88,6 +91,7 @@ pub(super) struct Parts {
     view: Option<ResponseView>,
     /// Opens stored values, where there are any.
     opening: Option<Opening>,
+    meter: Option<Arc<Meter>>,
     bounds: Bounds,
     /// Coded bytes that came and are not decoded yet.
     coded: Bytes,
@@ -135,7 +139,7 @@ impl Parts {
     pub(super) fn new(
         body: upstream::Body,
         decoder: Decoder,
-        plan: Arc<rewrite::Plan>,
+        view: ResponseView,
         bounds: Bounds,
         resource: Arc<str>,
     ) -> Self {
@@ -143,8 +147,9 @@ impl Parts {
             resource,
             body,
             decoder: Some(decoder),
-            view: Some(ResponseView::new(plan)),
+            view: Some(view),
             opening: None,
+            meter: None,
             bounds,
             coded: Bytes::new(),
             out: Vec::new(),
@@ -167,6 +172,17 @@ impl Parts {
     /// How many values could not be opened so far.
     pub(super) fn hidden(&self) -> u64 {
         self.opening.as_ref().map_or(0, |opening| opening.hidden)
+    }
+
+    /// Settles with `meter` what is shown.
+    pub(super) fn metered(mut self, meter: Option<Arc<Meter>>) -> Self {
+        self.meter = meter;
+        self
+    }
+
+    /// Why the caller gets nothing, when a budget is the reason.
+    pub(super) fn refusal(&self) -> Option<Box<Refusal>> {
+        Some(Box::new(self.meter.as_ref()?.stopped()?.refusal()))
     }
 
     /// Whether everything was rewritten.
@@ -208,9 +224,12 @@ impl Parts {
     }
 
     async fn clear(&mut self, window: Window, ending: &Ending) -> Result<(Bytes, Clearance), PartError> {
+        // That a search found nobody is an answer, too.
+        let searched = !ending.searched.is_empty() && self.recorded == 0;
+        let found = !window.sightings.is_empty();
         let clearance = match nothing_shown(&window.sightings) {
-            Some(nothing) => Clearance::NothingShown(nothing),
-            None => {
+            Some(nothing) if !searched => Clearance::NothingShown(nothing),
+            _ => {
                 self.recorded += 1;
                 let subject = |seen| Subject { kind: Arc::clone(&self.resource), seen };
                 let subjects = window.sightings.into_iter().map(subject).collect();
@@ -218,6 +237,15 @@ impl Parts {
                 Clearance::Recorded(ending.record(kind, subjects, ClassSet::EMPTY).await?)
             }
         };
+        if let Some(meter) = &self.meter {
+            meter.settle(ending.shared().now());
+            if found {
+                meter.found_somebody();
+            }
+            if self.is_complete() {
+                meter.end_find();
+            }
+        }
         Ok((window.held.release(&clearance), clearance))
     }
 
@@ -345,6 +373,11 @@ impl Streaming {
     /// The next part; `None` at the end.
     pub(super) async fn next(mut self: Box<Self>) -> (Box<Self>, Result<Option<Bytes>, BodyError>) {
         let part = tokio::time::timeout_at(self.until, self.parts.part(&mut self.ending)).await;
+        if let Ok(Err(PartError::Rewrite(RewriteError::OverBudget))) = &part
+            && let Some(meter) = &self.parts.meter
+        {
+            meter.record(&mut self.ending).await;
+        }
         let part = part.unwrap_or(Err(PartError::Late)).map_err(|error| {
             tracing::warn!(error = %error, code = error.code(), "exchange ended");
             self.ending.why = Some(error.code());

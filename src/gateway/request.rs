@@ -120,7 +120,8 @@ async fn guard(
         let detail = "send the body without a content coding: its fields have to be read";
         return Err(Box::new(Refusal::new("unsupported_coding", StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)));
     }
-    let bytes = read(exchange, body).await?;
+    let limit = (exchange.snapshot.limits.guarded_body_bytes, "limits.guarded_body_bytes");
+    let bytes = read(exchange, body, limit).await?;
     if bytes.is_empty() {
         return Ok(rewrite::Guarded::default());
     }
@@ -166,11 +167,15 @@ fn is_form(media: &[u8]) -> bool {
         && parts.all(|parameter| parameter.eq_ignore_ascii_case("charset=utf-8"))
 }
 
-async fn read(exchange: &Exchange<'_>, mut body: Inbound) -> Stage<BytesMut> {
-    let limit = exchange.snapshot.limits.guarded_body_bytes;
+/// A body up to `limit`, in bytes and with its name.
+pub(super) async fn read(
+    exchange: &Exchange<'_>,
+    mut body: Inbound,
+    (limit, name): (usize, &'static str),
+) -> Stage<BytesMut> {
     let patience = exchange.snapshot.timeouts.body.duration();
     let refuse = |fault: Fault| Box::new(fault.refusal());
-    let too_large = Fault::TooLarge("limits.guarded_body_bytes");
+    let too_large = Fault::TooLarge(name);
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if expected > limit {
         return Err(refuse(too_large));

@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 
 use super::{
     body::{Body, Clearance, Held, Reach, nothing_shown},
+    budget::{self, Shape},
     coding::Decoder,
     ending::Ending,
     exchange::{AUDIT_REF, Exchange, Stage},
@@ -21,7 +22,8 @@ use super::{
 use crate::{
     crm::{self, LinkOutcome, Matched},
     model::{AccessKind, BodyFormat, ClassSet, Sensitive, Sighting, Subject, SubjectRef},
-    rewrite, upstream,
+    rewrite::{self, ResponseView},
+    upstream,
 };
 
 /// A response that may be released.
@@ -91,11 +93,13 @@ pub(super) async fn view(
     if head.status == StatusCode::PARTIAL_CONTENT {
         return Err(blocked("partial_response", "the CRM answered with a part of a body, which cannot be protected"));
     }
+    let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::RESET_CONTENT);
+    let bodiless = bodiless || exchange.is_head() || body.is_end_stream();
+    budget::answered(exchange, head.status, if bodiless { Shape::Head } else { Shape::Body });
     let tools = &exchange.snapshot.tools;
     conceal(&mut head.headers, tools, &known);
     per_caller(exchange, plan, &mut head.headers);
-    let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::RESET_CONTENT);
-    if bodiless || exchange.is_head() || body.is_end_stream() {
+    if bodiless {
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.remove(header::CONTENT_ENCODING);
         return Ok(Answer { head, body: AnswerBody::Full(Bytes::new()), why: None });
@@ -229,14 +233,17 @@ impl Job<'_, '_> {
         };
         self.head.headers.remove(header::CONTENT_ENCODING);
         self.head.headers.remove(header::CONTENT_LENGTH);
-        let resource = Arc::clone(&self.route.resource);
-        let mut parts = Parts::new(self.body, decoder, Arc::clone(&view), bounds, resource);
-        if let Some(resolver) = self.exchange.snapshot.resolver(self.route) {
-            if let Some(opening) = Opening::new(resolver, &view, unnamed) {
-                parts = parts.with_stored(opening);
-            }
+        let opening = match self.exchange.snapshot.resolver(self.route) {
+            Some(resolver) => Opening::new(resolver, &view, unnamed),
+            None => None,
+        };
+        let (view, meter) = budget::watch(self.exchange, ResponseView::new(view), self.head.status);
+        let mut parts = Parts::new(self.body, decoder, view, bounds, Arc::clone(&self.route.resource)).metered(meter);
+        if let Some(opening) = opening {
+            parts = parts.with_stored(opening);
         }
-        let (first, reference) = parts.first(&self.exchange.ending).await.map_err(|error| stopped(&error))?;
+        let first = parts.first(&self.exchange.ending).await;
+        let (first, reference) = first.map_err(|error| parts.refusal().unwrap_or_else(|| stopped(&error)))?;
         if let Some(value) = reference.and_then(|reference| HeaderValue::try_from(reference).ok()) {
             self.head.headers.insert(AUDIT_REF, value);
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use http::Method;
 
-use super::{status::RouteStatus, stored::Resolver};
+use super::{budget, status::RouteStatus, stored::Resolver};
 use crate::{
     config::{LimitSettings, TimeoutSettings},
     crm::Api,
@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub classes: Arc<ClassTable>,
     /// Detectors and stand-ins.
     pub tools: Arc<Tools>,
+    /// How many people whom may see.
+    pub(super) budget: budget::Rules,
     /// Bounds.
     pub limits: LimitSettings,
     /// Bounds in time.
@@ -145,7 +147,7 @@ impl Snapshot {
         }
     }
 
-    fn rewrite_limits(&self) -> rewrite::Limits {
+    pub(super) fn rewrite_limits(&self) -> rewrite::Limits {
         rewrite::Limits {
             depth: self.limits.json_depth,
             value_bytes: self.limits.value_bytes,

@@ -65,6 +65,16 @@ impl Protector {
         }
     }
 
+    /// Appends what [`Self::leaf`] makes of a masked text or number that is written as most are, when nothing in it has to
+    /// be escaped in JSON: no quote, backslash or control character. Else nothing, and `false`.
+    #[inline]
+    pub fn plain_mask(&self, class: &Class, leaf: Leaf<'_>, out: &mut Vec<u8>) -> bool {
+        match leaf {
+            Leaf::Text(value) | Leaf::Number(value) => mask::plain(class.mask, value, out),
+            Leaf::Bool(_) | Leaf::Null => false,
+        }
+    }
+
     /// What a finding in free text looks like at `view`; appends to `out`. Nothing for an empty `text`.
     pub fn span(&self, class: &Class, view: View, text: &str, out: &mut String) {
         if text.is_empty() {

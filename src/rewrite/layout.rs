@@ -95,6 +95,12 @@ impl Layout {
         self.classes
     }
 
+    /// Whether its records name their own subject.
+    #[must_use]
+    pub fn names_subjects(&self) -> bool {
+        self.has_subject
+    }
+
     /// Whether text is searched by the detectors.
     #[must_use]
     pub fn scans_text(&self) -> bool {

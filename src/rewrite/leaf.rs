@@ -51,12 +51,16 @@ impl Viewer {
     pub(super) fn field(
         &mut self,
         plan: &Plan,
-        rules: impl Iterator<Item = Rule> + Clone,
+        rules: impl Iterator<Item = Rule>,
         link: bool,
         leaf: Leaf<'_>,
         seen: &mut Noted<'_>,
         out: &mut Vec<u8>,
     ) -> Edit {
+        let choice = strictest(plan, rules);
+        if let (false, Some(choice)) = (link, choice) {
+            return self.protect(plan, choice, leaf, seen, out);
+        }
         let mut linked = std::mem::take(&mut self.linked);
         linked.clear();
         let moved = match (leaf, &plan.links) {
@@ -64,7 +68,7 @@ impl Viewer {
             _ => false,
         };
         let leaf = if moved { Leaf::Text(&linked) } else { leaf };
-        let edit = match strictest(plan, rules) {
+        let edit = match choice {
             None => Edit::Keep,
             Some(choice) => self.protect(plan, choice, leaf, seen, out),
         };
@@ -189,6 +193,9 @@ impl Viewer {
     }
 
     fn whole(&mut self, plan: &Plan, class: &Class, view: View, leaf: Leaf<'_>, out: &mut Vec<u8>) -> Edit {
+        if view == View::Mask && masked_plainly(plan, class, leaf, out) {
+            return Edit::Replaced;
+        }
         self.shown.clear();
         match plan.tools.protector.leaf(class, view, leaf, &mut self.shown) {
             Shown::Kept => return Edit::Keep,
@@ -314,6 +321,18 @@ impl Viewer {
     }
 }
 
+/// Whether the mask of `leaf` could be written as it is, between quotes.
+fn masked_plainly(plan: &Plan, class: &Class, leaf: Leaf<'_>, out: &mut Vec<u8>) -> bool {
+    let before = out.len();
+    out.push(b'"');
+    if plan.tools.protector.plain_mask(class, leaf, out) {
+        out.push(b'"');
+        return true;
+    }
+    out.truncate(before);
+    false
+}
+
 /// Sightings of a leaf that goes out at byte `at`.
 pub(super) struct Noted<'a> {
     pub(super) seen: &'a mut Seen,
@@ -337,11 +356,21 @@ pub(super) struct Choice {
 }
 
 /// The rule with the lowest view; the first of equals.
-fn strictest(plan: &Plan, rules: impl Iterator<Item = Rule> + Clone) -> Option<Choice> {
-    let scan = rules.clone().any(|rule| rule.free_text);
-    let stored = if plan.tools.store.is_some() { stored_as(rules.clone()).map(|rule| rule.class) } else { None };
-    let rule = rules.min_by_key(|rule| plan.views.get(rule.class))?;
-    Some(Choice { rule, view: plan.views.get(rule.class), scan, stored })
+#[inline]
+fn strictest(plan: &Plan, rules: impl Iterator<Item = Rule>) -> Option<Choice> {
+    let (mut choice, mut scan) = (None::<Choice>, false);
+    let mut stored = None::<Rule>;
+    for rule in rules {
+        let view = plan.views.get(rule.class);
+        scan |= rule.free_text;
+        if rule.stored && stored.is_none_or(|known| known.free_text && !rule.free_text) {
+            stored = Some(rule);
+        }
+        if choice.is_none_or(|known| view < known.view) {
+            choice = Some(Choice { rule, view, scan, stored: None });
+        }
+    }
+    choice.map(|choice| Choice { scan, stored: stored.map(|rule| rule.class), ..choice })
 }
 
 /// The rule a value is stored by: what it is says more than that people type there.

@@ -2,6 +2,8 @@
 //! nothing: the views in the plan are `policy`'s.
 
 mod base64;
+mod collect;
+mod gate;
 mod guard;
 mod layout;
 mod leaf;
@@ -15,6 +17,8 @@ mod view;
 
 use std::sync::Arc;
 
+pub use collect::{Collected, collect};
+pub use gate::{Admission, Gate};
 pub use guard::{Guarded, WriteBack, guard_request};
 pub use layout::{Layout, LayoutError};
 pub use needs::{Collector, Needs};
@@ -84,6 +88,9 @@ pub enum RewriteError {
     /// One record has more different ids than can be recorded for it.
     #[error("a record has more than {} ids", seen::MAX_SUBJECTS)]
     TooManySubjects,
+    /// The caller has seen as many people as it may.
+    #[error("no further people may be seen")]
+    OverBudget,
     /// Masked values written back where they would replace the real ones.
     #[error("masked values in {}", fields.join(", "))]
     MaskedValue {
@@ -123,7 +130,8 @@ impl RewriteError {
                 JsonFault::TooDeep | JsonFault::ValueTooLong | JsonFault::ObjectTooLong | JsonFault::TooComplex
             ),
             Self::SubjectTooLate | Self::TooManySubjects => true,
-            Self::MaskedValue { .. }
+            Self::OverBudget
+            | Self::MaskedValue { .. }
             | Self::Injected { .. }
             | Self::TooLong { .. }
             | Self::Unstorable { .. }

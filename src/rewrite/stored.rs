@@ -81,9 +81,8 @@ impl Viewer {
         seen: &mut Noted<'_>,
         out: &mut Vec<u8>,
     ) -> Edit {
-        let record = seen.seen.record_id().cloned();
-        let id = record.as_ref().map(|id| id.expose().as_str());
-        let opened = match found.store.open(&plan.tools.classes, found.stored, found.text, &self.answers, id) {
+        let record = seen.seen.record_id();
+        let opened = match found.store.open(&plan.tools.classes, found.stored, found.text, &self.answers, record) {
             Ok(opened) => opened,
             Err(why) => {
                 self.notes.refused(why);
@@ -92,6 +91,7 @@ impl Viewer {
                 return Edit::Replaced;
             }
         };
+        let record = record.filter(|_| opened.unlinked).map(|id| SubjectId::new(id.to_owned()));
         self.noted(&opened, record);
         let Some((choice, class)) = stricter(plan, choice, opened.class) else {
             return super::leaf::redact_unknown(out);

@@ -25,7 +25,12 @@ impl Call {
 
     /// The decoded path segments below `/api/v1`; nothing for a path elsewhere.
     pub(super) fn segments(&self) -> Option<Vec<String>> {
-        let rest = self.path().strip_prefix(BASE)?.strip_prefix('/')?;
+        self.below(BASE)
+    }
+
+    /// The decoded path segments below `base`; nothing for a path elsewhere.
+    pub(super) fn below(&self, base: &str) -> Option<Vec<String>> {
+        let rest = self.path().strip_prefix(base)?.strip_prefix('/')?;
         Some(rest.split('/').map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned()).collect())
     }
 

@@ -9,14 +9,18 @@
 )]
 #![allow(unreachable_pub, reason = "the fuzz targets are shared with another crate")]
 
+mod budget;
 mod canary;
 mod commands;
 mod fuzz;
+mod gate;
 mod harness;
 mod http;
 mod identity;
+mod keys;
 mod kill;
 mod layering;
+mod load;
 mod protection;
 mod record;
 mod reload;
@@ -27,3 +31,5 @@ mod rewrite_oracle;
 mod rewrite_stored;
 mod rewriter;
 mod stream;
+mod tls;
+mod world;
