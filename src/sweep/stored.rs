@@ -7,12 +7,9 @@ use std::{
 
 use super::{Ask, Change, Form, Outcome, Reading, Seen, Unavailable, Verb, Wants, Why};
 use crate::{
-    crypto::{
-        Envelope, EnvelopeError, EnvelopeMode, Keyset, OpenError, Seal, SealError, Spelling, SubjectKey, looks_sealed,
-        token_shape,
-    },
-    model::{Class, ClassTable, KeyScope, Linkage, Mode, Sensitive, TokenShape},
-    protect::normalise,
+    crypto::{EnvelopeMode, SealError, SubjectKey},
+    model::{Class, ClassTable, KeyScope, Mode, Sensitive, SubjectRef, TokenShape},
+    protect::{Answers, Store, Stored, SubjectAnswer, TokenAnswer, Unopened, Unstorable, fits},
     vault::{MAX_TEXT_BYTES, RecordState, SubjectState, TokenAsk, TokenState, Vault, VaultError},
 };
 
@@ -24,22 +21,10 @@ pub struct StoredForms {
     pub resource: Arc<str>,
     /// The classes.
     pub classes: Arc<ClassTable>,
-    /// The keys.
-    pub keys: Arc<Keyset>,
+    /// The keys, and how values are written and compared.
+    pub store: Store,
     /// Subjects and tokens.
     pub vault: Vault,
-    /// The domain of e-mail tokens; empty when there are none.
-    pub token_domain: String,
-    /// The country (ISO 3166-1) whose national phone numbers are meant.
-    pub region: Option<String>,
-}
-
-/// A stored text, recognised.
-enum Held {
-    Clear,
-    Sealed(Envelope),
-    Token(TokenShape),
-    Broken(Why),
 }
 
 /// A stored text, opened.
@@ -103,7 +88,9 @@ impl StoredForms {
             Text::Unreadable(why) => return Reading::Unreadable(why),
         };
         match self.classes.get(ask.class) {
-            Some(class) if class.storage.mode == Mode::Det => Reading::Text(self.normalised(class, &text)),
+            Some(class) if class.storage.mode == Mode::Det => {
+                Reading::Text(self.store.normalised(class, text.expose()))
+            }
             _ => Reading::Text(text),
         }
     }
@@ -127,87 +114,90 @@ impl StoredForms {
         Ok(Seen { form, keys, wants })
     }
 
-    fn held(&self, class: Option<&Class>, text: &str) -> Held {
-        if looks_sealed(text) {
-            return match Envelope::parse(text) {
-                Ok(envelope) => Held::Sealed(envelope),
-                Err(EnvelopeError::Truncated) => Held::Broken(Why::Truncated),
-                Err(_) => Held::Broken(Why::Damaged),
-            };
-        }
-        match token_shape(text, &self.token_domain) {
-            None => Held::Clear,
-            Some(shape) if class.is_some_and(|class| self.keys.token_is_of(&class.name, text)) => Held::Token(shape),
-            Some(_) => Held::Broken(Why::Damaged),
-        }
-    }
-
     /// Opens each text, with one question to the vault for all subjects and one for all tokens.
     async fn open(&self, asks: &[Ask<'_>]) -> Result<Vec<Text>, Unavailable> {
-        let class = |ask: &Ask<'_>| self.classes.get(ask.class);
-        let held: Vec<Held> = asks.iter().map(|ask| self.held(class(ask), ask.text.expose())).collect();
-        let subjects = held.iter().filter_map(|held| match held {
-            Held::Sealed(envelope) => envelope.subject(),
-            _ => None,
-        });
-        let subjects: Vec<_> = subjects.collect::<BTreeSet<_>>().into_iter().collect();
-        let states: BTreeMap<_, SubjectState> = match subjects.is_empty() {
-            true => BTreeMap::new(),
-            false => subjects.iter().copied().zip(self.vault.subjects(&subjects).await?).collect(),
-        };
-        let tokens = asks.iter().zip(&held).filter(|(_, held)| matches!(held, Held::Token(_)));
-        let tokens: Vec<&str> = tokens.map(|(ask, _)| ask.text.expose().as_str()).collect();
-        let mut values = match tokens.is_empty() {
-            true => Vec::new(),
-            false => self.vault.open_tokens(&tokens).await?,
-        }
-        .into_iter();
-        let opened = asks.iter().zip(held).map(|(ask, held)| match (held, class(ask)) {
-            (Held::Clear, _) => Text::Clear,
-            (Held::Broken(why), _) => Text::Unreadable(why),
-            (Held::Sealed(envelope), Some(class)) => self.open_envelope(ask, class, &envelope, &states),
-            (Held::Token(shape), Some(class)) => open_token(class, shape, values.next()),
-            (_, None) => Text::Unreadable(Why::Unknown),
+        let held: Vec<Option<Stored>> = asks.iter().map(|ask| self.store.recognise(ask.text.expose())).collect();
+        let answers = self.answers(asks, &held).await?;
+        let opened = asks.iter().zip(held).map(|(ask, held)| match (held, self.classes.get(ask.class)) {
+            (None, _) => Text::Clear,
+            (Some(stored), Some(class)) => self.open_one(ask, class, &stored, &answers),
+            (Some(_), None) => Text::Unreadable(Why::Unknown),
         });
         Ok(opened.collect())
     }
 
-    fn open_envelope(
-        &self,
-        ask: &Ask<'_>,
-        class: &Class,
-        envelope: &Envelope,
-        states: &BTreeMap<crate::model::SubjectRef, SubjectState>,
-    ) -> Text {
-        let subject = match envelope.subject().map(|subject| states.get(&subject)) {
-            None => None,
-            Some(Some(SubjectState::Live { key, links })) => {
-                let here = self.vault.record_ref(&self.resource, ask.record.expose());
-                let moved = !links.is_empty() && !links.iter().any(|link| link.record == here);
-                if moved && class.storage.linkage == Linkage::Strict {
-                    return Text::Unreadable(Why::Damaged);
-                }
-                Some(key)
+    async fn answers(&self, asks: &[Ask<'_>], held: &[Option<Stored>]) -> Result<Answers, Unavailable> {
+        let (mut subjects, mut tokens, mut ids) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for (ask, held) in asks.iter().zip(held) {
+            match held {
+                Some(Stored::Sealed(envelope)) => subjects.extend(envelope.subject()),
+                Some(Stored::Token) => drop(tokens.insert(ask.text.expose().as_str())),
+                Some(Stored::Broken(_)) | None => continue,
             }
-            Some(Some(SubjectState::Erased)) => return Text::Unreadable(Why::Erased),
-            Some(Some(SubjectState::Unknown) | None) => return Text::Unreadable(Why::Unknown),
-        };
-        let keys = std::iter::once(envelope.key_id()).chain(envelope.index_key_id());
-        let keys = keys.map(|id| Arc::from(id.to_string())).collect();
-        match self.keys.open(envelope, subject) {
-            // A value of another class was put here past the gateway: sealing it anew, or opening it, would launder it.
-            Ok(opened) if opened.class != class.name => Text::Unreadable(Why::Damaged),
-            Ok(opened) => {
-                let current = opened.current && makes(class.storage.mode, envelope.mode());
-                let form = if current { Form::Current } else { Form::Stale };
-                Text::Opened { text: opened.text, form, subject: subject.cloned(), keys }
-            }
-            Err(OpenError::Destroyed) => Text::Unreadable(Why::Erased),
-            Err(OpenError::UnknownKey | OpenError::Disabled | OpenError::NoSubjectKey) => {
-                Text::Unreadable(Why::Unknown)
-            }
-            Err(_) => Text::Unreadable(Why::Damaged),
+            ids.insert(ask.record.expose().as_str());
         }
+        let mut answers = Answers::default();
+        let records: Vec<(&str, &str)> = ids.iter().map(|id| (&*self.resource, *id)).collect();
+        for (id, state) in ids.iter().zip(self.vault.subjects_of(&records).await?) {
+            let owners = answers.records.entry((*id).to_owned()).or_default();
+            match state {
+                RecordState::Linked(key) => owners.subjects.push(key.reference()),
+                RecordState::Erased => owners.erased = true,
+                RecordState::Unknown => {}
+            }
+        }
+        let subjects: Vec<SubjectRef> = subjects.into_iter().collect();
+        for (subject, state) in subjects.iter().zip(self.vault.subjects(&subjects).await?) {
+            let answer = match state {
+                SubjectState::Live { key, links } => {
+                    // A record can have several: two first writes at once, a merge in the CRM.
+                    for id in &ids {
+                        let here = self.vault.record_ref(&self.resource, id);
+                        let owners = answers.records.entry((*id).to_owned()).or_default();
+                        if links.iter().any(|link| link.record == here) && !owners.subjects.contains(subject) {
+                            owners.subjects.push(*subject);
+                        }
+                    }
+                    SubjectAnswer::Live { key, linked: !links.is_empty() }
+                }
+                SubjectState::Erased => SubjectAnswer::Erased,
+                SubjectState::Unknown => SubjectAnswer::Unknown,
+            };
+            answers.subjects.insert(*subject, answer);
+        }
+        let tokens: Vec<&str> = tokens.into_iter().collect();
+        for (token, state) in tokens.iter().zip(self.vault.open_tokens(&tokens).await?) {
+            let answer = match state {
+                TokenState::Value { class, text, holders } => TokenAnswer::Value { class, text, holders },
+                TokenState::Erased => TokenAnswer::Erased,
+                TokenState::Unknown => TokenAnswer::Unknown,
+            };
+            answers.tokens.insert((*token).to_owned(), answer);
+        }
+        Ok(answers)
+    }
+
+    fn open_one(&self, ask: &Ask<'_>, class: &Class, stored: &Stored, answers: &Answers) -> Text {
+        let record = Some(ask.record.expose().as_str());
+        let opened = match self.store.open(&self.classes, stored, ask.text.expose(), answers, record) {
+            // A value of another class was put here past the gateway: to seal it anew or to open it would launder it.
+            Ok(opened) if opened.class != ask.class => return Text::Unreadable(Why::Damaged),
+            Ok(opened) => opened,
+            Err(why) => return Text::Unreadable(why.into()),
+        };
+        let (as_configured, keys) = match stored {
+            Stored::Sealed(envelope) => {
+                let keys = std::iter::once(envelope.key_id()).chain(envelope.index_key_id());
+                (makes(class.storage.mode, envelope.mode()), keys.map(|id| Arc::from(id.to_string())).collect())
+            }
+            _ => (matches!(class.storage.mode, Mode::Token(shape) if has_shape(ask.text.expose(), shape)), Vec::new()),
+        };
+        let form = if opened.current && as_configured { Form::Current } else { Form::Stale };
+        let subject = opened.subject.and_then(|subject| match answers.subjects.get(&subject) {
+            Some(SubjectAnswer::Live { key, .. }) => Some(key.clone()),
+            _ => None,
+        });
+        Text::Opened { text: opened.text, form, subject, keys }
     }
 
     /// Makes the stored forms. Subjects, links and tokens are durable when this returns.
@@ -219,7 +209,7 @@ impl StoredForms {
             if !self.fits(job.class, &job.ask, &job.text)? {
                 made.push((job.index, Outcome::DoesNotFit));
             } else if let Mode::Token(shape) = job.class.storage.mode {
-                let normalised = self.normalised(job.class, &job.text);
+                let normalised = self.store.normalised(job.class, job.text.expose());
                 tokens.push((job, shape, normalised, subject.map(SubjectKey::reference)));
             } else {
                 let text = self.seal(job.class, &job.ask, &job.text, subject)?;
@@ -269,7 +259,7 @@ impl StoredForms {
         Ok(owners)
     }
 
-    /// The envelope of `text`; nothing when it is too long for any.
+    /// The envelope of `text`; nothing when it is too long for the column, or for any.
     fn seal(
         &self,
         class: &Class,
@@ -277,61 +267,26 @@ impl StoredForms {
         text: &Sensitive<String>,
         subject: Option<&SubjectKey>,
     ) -> Result<Option<String>, Unavailable> {
-        let (spelling, storage) = (Spelling::of(ask.column), class.storage);
-        let normalised = self.normalised(class, text);
-        let sealed = match storage.mode {
-            Mode::Det => self
-                .keys
-                .det(&class.name, normalised.expose(), spelling)
-                .and_then(|forms| forms.into_iter().next().ok_or(SealError::Cipher)),
-            Mode::Seal(_) | Mode::SealIndexed => self.keys.seal(&Seal {
-                class: &class.name,
-                text: text.expose(),
-                subject: subject.filter(|_| storage.mode != Mode::Seal(KeyScope::Class)),
-                normalised: (storage.mode == Mode::SealIndexed).then_some(normalised.expose()),
-                spelling,
-                padding: storage.padding,
-            }),
-            Mode::Clear | Mode::Token(_) => Err(SealError::Cipher),
-        };
-        match sealed {
+        match self.store.seal(class, text.expose(), subject, ask.column) {
             Ok(text) => Ok(Some(text)),
-            Err(SealError::TooLong) => Ok(None),
+            Err(Unstorable::TooLong { .. } | Unstorable::Seal(SealError::TooLong)) => Ok(None),
             Err(error) => Err(Unavailable { what: format!("the keys: {error}") }),
         }
     }
 
     /// Whether what would be stored for `text` fits into its column; makes nothing that lasts.
     fn fits(&self, class: &Class, ask: &Ask<'_>, text: &Sensitive<String>) -> Result<bool, Unavailable> {
-        let Some(limit) = ask.column.max_chars.map(|limit| limit as usize) else { return Ok(true) };
         if let Mode::Token(shape) = class.storage.mode {
-            let chars = match shape {
-                TokenShape::Opaque => 28,
-                TokenShape::Email => 29 + self.token_domain.chars().count(),
-                TokenShape::Phone => 16,
+            let letters = match shape {
+                TokenShape::Opaque => "x".repeat(OPAQUE_CHARS),
+                TokenShape::Email => format!("{}@{}", "x".repeat(OPAQUE_CHARS), self.store.token_domain()),
+                TokenShape::Phone => "x".repeat(PHONE_CHARS),
             };
-            return Ok(chars <= limit && text.expose().len() <= MAX_TEXT_BYTES);
+            return Ok(fits(&letters, ask.column).is_ok() && text.expose().len() <= MAX_TEXT_BYTES);
         }
         // Every subject's name is as long as any other's.
         let anybody = SubjectKey::generate().map_err(|error| Unavailable { what: error.to_string() })?;
-        let sealed = self.seal(class, ask, text, Some(&anybody))?;
-        Ok(sealed.is_some_and(|sealed| sealed.chars().count() <= limit))
-    }
-
-    fn normalised(&self, class: &Class, text: &Sensitive<String>) -> Sensitive<String> {
-        Sensitive::new(normalise(class.storage.normaliser, text.expose(), self.region.as_deref()))
-    }
-}
-
-fn open_token(class: &Class, shape: TokenShape, state: Option<TokenState>) -> Text {
-    match state {
-        Some(TokenState::Value { class: of, text, .. }) if of == class.name => {
-            let form = if class.storage.mode == Mode::Token(shape) { Form::Current } else { Form::Stale };
-            Text::Opened { text, form, subject: None, keys: Vec::new() }
-        }
-        Some(TokenState::Value { .. }) => Text::Unreadable(Why::Damaged),
-        Some(TokenState::Erased) => Text::Unreadable(Why::Erased),
-        Some(TokenState::Unknown) | None => Text::Unreadable(Why::Unknown),
+        Ok(self.seal(class, ask, text, Some(&anybody))?.is_some())
     }
 }
 
@@ -351,3 +306,28 @@ impl From<VaultError> for Unavailable {
         Self { what: format!("the vault: {error}") }
     }
 }
+
+impl From<Unopened> for Why {
+    fn from(why: Unopened) -> Self {
+        match why {
+            Unopened::UnknownKey | Unopened::Disabled | Unopened::UnknownClass => Self::Unknown,
+            Unopened::Erased => Self::Erased,
+            Unopened::ContextMismatch | Unopened::Tampered | Unopened::Moved => Self::Damaged,
+            Unopened::Truncated => Self::Truncated,
+        }
+    }
+}
+
+/// Whether the token `text` looks as tokens of `shape` do.
+fn has_shape(text: &str, shape: TokenShape) -> bool {
+    match shape {
+        TokenShape::Phone => text.starts_with('+'),
+        TokenShape::Email => text.contains('@'),
+        TokenShape::Opaque => !text.starts_with('+') && !text.contains('@'),
+    }
+}
+
+/// Characters of an opaque token, and of an e-mail token's local part.
+const OPAQUE_CHARS: usize = 28;
+/// Characters of a phone token.
+const PHONE_CHARS: usize = 16;

@@ -5,5 +5,6 @@ mod journal;
 mod kill;
 mod model;
 mod run;
+mod stored;
 
 pub(super) use fake::FakeClock;
