@@ -33,5 +33,5 @@ mod rewriter;
 mod storage;
 mod stream;
 mod tls;
-mod world;
 mod vault;
+mod world;

@@ -134,7 +134,7 @@ fn told(verified: Verified, reference: &str) -> Answer {
     head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(reference) = HeaderValue::try_from(reference) {
-        head.headers.insert(AUDIT_REF, reference);
+        head.headers.insert(AUDIT_REF.clone(), reference);
     }
     Answer { head, body: AnswerBody::Full(Bytes::from_static(body)), why: None }
 }
