@@ -123,9 +123,14 @@ impl Envelope {
         if letters.len() > spelling.letters(MAX_HEAD_BYTES + OVERHEAD_BYTES + MAX_BODY_BYTES) {
             return Err(EnvelopeError::TooLong);
         }
-        if !letters.iter().all(|byte| spelling.is_letter(*byte)) {
-            return Err(EnvelopeError::Malformed);
-        }
+        Self::read(text, spelling, letters).map_err(|error| {
+            // Decoding looks at every letter anyway; only a failure has to know which kind it was.
+            let is_text = letters.iter().all(|byte| spelling.is_letter(*byte));
+            if is_text { error } else { EnvelopeError::Malformed }
+        })
+    }
+
+    fn read(text: &str, spelling: Spelling, letters: &[u8]) -> Result<Self, EnvelopeError> {
         let head = peek(spelling, letters)?;
         match head.total().map(|total| spelling.letters(total)) {
             Some(wanted) if letters.len() < wanted => return Err(EnvelopeError::Truncated),
