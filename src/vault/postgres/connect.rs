@@ -47,7 +47,7 @@ impl Route {
             .channel_binding(ChannelBinding::Disable)
             .application_name("fieldgate")
             .options(format!(
-                "-c statement_timeout={} -c default_transaction_isolation='read committed'",
+                "-c statement_timeout={} -c default_transaction_isolation=read\\ committed",
                 settings.statement_millis
             ));
         let roots = roots(settings.ca_file.as_deref())?;

@@ -13,15 +13,15 @@ use crate::model::SubjectRef;
 /// Format, tenant, hash keys, the highest keyset epoch seen.
 pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
 /// Shelf → name of its key, and the key wrapped under the keyset's subject-wrapping key.
-pub(in crate::vault) const SHELVES: TableDefinition<'static, u16, &[u8]> = TableDefinition::new("shelves");
+pub(in super::super) const SHELVES: TableDefinition<'static, u16, &[u8]> = TableDefinition::new("shelves");
 /// Subject → its key on its shelf, or a tombstone.
-pub(in crate::vault) const SUBJECTS: TableDefinition<'static, &[u8; 8], &[u8]> = TableDefinition::new("subjects");
+pub(in super::super) const SUBJECTS: TableDefinition<'static, &[u8; 8], &[u8]> = TableDefinition::new("subjects");
 /// Record ‖ subject.
 pub(super) const RECORDS: TableDefinition<'static, &[u8; 24], ()> = TableDefinition::new("records");
 /// Subject ‖ record → the record's resource.
 pub(super) const LINKS: TableDefinition<'static, &[u8; 24], &str> = TableDefinition::new("links");
 /// Token → its row on its shelf, or a tombstone.
-pub(in crate::vault) const TOKENS: TableDefinition<'static, &[u8; 16], &[u8]> = TableDefinition::new("tokens");
+pub(in super::super) const TOKENS: TableDefinition<'static, &[u8; 16], &[u8]> = TableDefinition::new("tokens");
 /// Look-up hash ‖ token.
 pub(super) const LOOKUPS: TableDefinition<'static, &[u8; 32], ()> = TableDefinition::new("lookups");
 /// Token ‖ subject.

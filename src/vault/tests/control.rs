@@ -53,7 +53,7 @@ fn nonsense_on_the_socket_ends_that_connection_only() {
     use std::io::{Read, Write};
     let world = World::new();
     let _control = Control::start(&world.dir(), world.open(), Arc::clone(&world.signer), now).unwrap();
-    for text in ["nonsense\n", "{\"do\":\"format_disk\"}\n", "{\"do\":\"stats\",\"more\":1}\n"] {
+    for text in ["nonsense\n", "{\"do\":\"format_disk\"}\n", "{\"do\":\"roll\"}\n"] {
         let mut stream = std::os::unix::net::UnixStream::connect(world.dir().join("control.sock")).unwrap();
         stream.write_all(text.as_bytes()).unwrap();
         let mut answer = String::new();
