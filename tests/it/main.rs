@@ -31,5 +31,6 @@ mod rewrite_oracle;
 mod rewrite_stored;
 mod rewriter;
 mod stream;
+mod sweep;
 mod tls;
 mod world;
