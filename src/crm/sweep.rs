@@ -1,4 +1,4 @@
-//! `[map.limits]` and `[map.sweep.<resource>]`: how a whole resource is listed, read and written outside of an exchange.
+//! `[map.limits]` and `[map.sweep.<resource>]`: how all of a resource is listed, read and written outside an exchange.
 
 use std::sync::Arc;
 
@@ -59,6 +59,8 @@ pub struct SweepRule {
     pub version: VersionSource,
     /// What an update carries of a member that has a changed leaf.
     pub members: Members,
+    /// Members of the scratch record that `probe` makes.
+    pub scratch: Vec<(String, String)>,
     /// Leaves that are written to another place than they are read from.
     pub write: Vec<(Selector, Vec<String>)>,
 }
@@ -213,6 +215,7 @@ impl Reader<'_, '_, '_> {
             Some(text) => self.selector(&text).map_or(VersionSource::None, VersionSource::Member),
         };
         let write = self.write(&mut section);
+        let scratch = self.pairs("scratch", &mut section);
         section.close(self.report);
         Some(SweepRule {
             resource: name.value.into(),
@@ -230,6 +233,7 @@ impl Reader<'_, '_, '_> {
             query,
             version,
             members,
+            scratch,
             write,
         })
     }
@@ -384,10 +388,14 @@ mod tests {
     use super::*;
     use crate::crm::{Api, tests::classes};
 
-    const ROUTES: &str = "[[route]]\nname = 'a.list'\nmatch = 'GET /{v}/a'\nresource = 'a'\naction = 'list'\nresponse.fields = {}\n\
-        [[route]]\nname = 'a.read'\nmatch = 'GET /{v}/a/{id}'\nresource = 'a'\naction = 'read'\nsubject = '{id}'\nresponse.fields = {}\n\
-        [[route]]\nname = 'a.update'\nmatch = 'PATCH /{v}/a/{id}/x'\nresource = 'a'\naction = 'update'\nsubject = '{id}'\nrequest.fields = {}\nresponse.fields = {}\n";
-    const RULE: &str = "list = 'a.list'\nread = 'a.read'\nupdate = 'a.update'\nrecords = '$.items[*]'\nid = '$.id'\nvariables = { v = 'v1' }\n";
+    const ROUTES: &str = "
+        [[route]]\nname = 'a.list'\nmatch = 'GET /{v}/a'\nresource = 'a'\naction = 'list'\nresponse.fields = {}
+        [[route]]\nname = 'a.read'\nmatch = 'GET /{v}/a/{id}'\nresource = 'a'\naction = 'read'\nsubject = '{id}'
+        response.fields = {}
+        [[route]]\nname = 'a.update'\nmatch = 'PATCH /{v}/a/{id}/x'\nresource = 'a'\naction = 'update'\nsubject = '{id}'
+        request.fields = {}\nresponse.fields = {}\n";
+    const RULE: &str = "list = 'a.list'\nread = 'a.read'\nupdate = 'a.update'\nrecords = '$.items[*]'\nid = '$.id'\n\
+        variables = { v = 'v1' }\n";
 
     fn map(rule: &str) -> String {
         format!("[map]\nname = 'm'\n[map.sweep.a]\n{rule}{ROUTES}")

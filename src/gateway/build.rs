@@ -36,6 +36,8 @@ pub struct Keys {
     pub subject_ref: MacKey,
     /// Pseudonyms.
     pub pseudonym: MacKey,
+    /// Hashes in the journals of sweeps.
+    pub sweep: MacKey,
 }
 
 /// Reads the root key.
@@ -60,6 +62,7 @@ pub fn keys(config: &Config) -> Result<Keys, Vec<Diagnostic>> {
         api_key: derive(Purpose::ApiKey)?,
         subject_ref: derive(Purpose::SubjectRef)?,
         pseudonym: derive(Purpose::Pseudonym)?,
+        sweep: derive(Purpose::Sweep)?,
     })
 }
 

@@ -186,10 +186,13 @@ mod tests {
         };
         let classes = ClassTable::new(vec![class("email"), class("card")]).unwrap();
         let text = format!(
-            "[map]\nname = 'm'\n[map.sweep.a]\nlist = 'l'\nread = 'r'\nupdate = 'u'\nrecords = '$.items[*]'\nid = '$.id'\n{extra}\n\
+            "[map]\nname = 'm'\n[map.sweep.a]\nlist = 'l'\nread = 'r'\nupdate = 'u'\n\
+             records = '$.items[*]'\nid = '$.id'\n{extra}\n\
              [[route]]\nname = 'l'\nmatch = 'GET /a'\nresource = 'a'\naction = 'list'\nresponse.fields = {{}}\n\
-             [[route]]\nname = 'r'\nmatch = 'GET /a/{{id}}'\nresource = 'a'\naction = 'read'\nsubject = '{{id}}'\nresponse.fields = {{ {fields} }}\n\
-             [[route]]\nname = 'u'\nmatch = 'PATCH /a/{{id}}'\nresource = 'a'\naction = 'update'\nsubject = '{{id}}'\nrequest.fields = {{}}\nresponse.fields = {{}}\n"
+             [[route]]\nname = 'r'\nmatch = 'GET /a/{{id}}'\nresource = 'a'\naction = 'read'\nsubject = '{{id}}'\n\
+             response.fields = {{ {fields} }}\n\
+             [[route]]\nname = 'u'\nmatch = 'PATCH /a/{{id}}'\nresource = 'a'\naction = 'update'\nsubject = '{{id}}'\n\
+             request.fields = {{}}\nresponse.fields = {{}}\n"
         );
         let api = Api::parse("m.toml", &text, &classes).unwrap_or_else(|found| panic!("{}", found[0]));
         let rule = api.sweep("a").unwrap().clone();

@@ -1,4 +1,5 @@
-//! A run: page after page is planned, announced in the journal, written, and noted as done; then everything is read again.
+//! A run: page after page is planned, announced in the journal, written and noted as done; then everything is read
+//! again.
 
 use std::{
     cell::{Cell, RefCell},
@@ -38,7 +39,7 @@ pub enum SweepError {
         class: String,
     },
     /// The CRM stored something else than it was sent; the text of before was put back.
-    #[error("the CRM alters what is written to `{place}`: {how}{}", if *.restored { "; the text of before was put back" } else { "; the text of before could NOT be put back" })]
+    #[error("the CRM alters what is written to `{place}`: {how}; the text of before {}", put_back(*.restored))]
     Altered {
         /// Where.
         place: String,
@@ -271,8 +272,8 @@ impl<'a, R: Records, C: Change, K: Clock> Sweep<'a, R, C, K> {
             let is_last = next.is_none();
             let seen = page.records.len() as u64;
             let line = Line::Page { round: round.number, page: round.page + 1, seen, next, records: outcomes };
-            // A crash before this line leaves intents without outcomes: `settle` asks the CRM which took effect, and the
-            // page is done again, where what is protected already stays as it is.
+            // A crash before this line leaves intents without outcomes: `settle` asks the CRM which took effect, and
+            // the page is done again, where what is protected already stays as it is.
             self.journal.borrow_mut().append(&line)?;
             line.count(counts);
             if let Line::Page { records, .. } = &line {
@@ -378,6 +379,10 @@ impl<'a, R: Records, C: Change, K: Clock> Sweep<'a, R, C, K> {
             seconds: self.crm.budget.clock().now().saturating_sub(self.begun).as_secs(),
         }
     }
+}
+
+fn put_back(restored: bool) -> &'static str {
+    if restored { "was put back" } else { "could NOT be put back" }
 }
 
 /// Tries of one call before a run gives up: with pauses that double from half a second, a minute and a half in all.

@@ -51,6 +51,12 @@ impl Inventory {
         self.classes.values().map(|tally| tally.to_do).sum()
     }
 
+    /// Values whose column is too short for what a run would make of them.
+    #[must_use]
+    pub fn does_not_fit(&self) -> u64 {
+        self.classes.values().map(|tally| tally.does_not_fit).sum()
+    }
+
     /// Clear values, of whatever reason.
     #[must_use]
     pub fn clear(&self) -> u64 {

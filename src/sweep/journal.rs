@@ -100,7 +100,7 @@ impl Journal {
     /// # Errors
     /// When it is, or cannot be written.
     pub fn create(path: &Path, secrets: Rc<dyn Secrets>, begin: Begin) -> Result<Self, JournalError> {
-        // A crash here leaves nothing, or an empty file: `open` finds no first line and says so, nothing was written yet.
+        // A crash here leaves nothing, or an empty file: `open` finds no first line and says so. No write was made yet.
         let file = OpenOptions::new().create_new(true).append(true).read(true).mode(0o600).open(path)?;
         file.try_lock().map_err(|_| JournalError::Locked)?;
         let mut journal = Self { file, path: path.to_path_buf(), secrets, chain: Chain::default(), durable: Some(0) };

@@ -5,6 +5,7 @@
 //! No write leaves before a durable line of the [`Journal`] names it.
 
 mod budget;
+mod canary;
 mod change;
 mod clock;
 mod concurrent;
@@ -14,6 +15,7 @@ mod entry;
 mod http;
 mod inventory;
 mod journal;
+mod probe;
 mod progress;
 mod records;
 mod report;
@@ -27,6 +29,7 @@ mod verify;
 mod write;
 
 pub use budget::{Budget, Jitter, Pace};
+pub use canary::{Canary, Fate};
 pub use change::{Ask, Change, Form, Outcome, Reading, Seen, Unavailable, Wants, Why};
 pub use clock::{Clock, SystemClock};
 pub use engine::{Crm, Ended, Stop, Sweep, SweepError};
@@ -34,6 +37,7 @@ pub use entry::{Begin, Secrets, State, Tag, Verb};
 pub use http::CrmRecords;
 pub use inventory::{Inventory, Tally};
 pub use journal::{Journal, JournalError, JournalReader, Resume};
+pub use probe::{Length, Probe, Profile, Restored};
 pub use progress::{Progress, Stage, Watch};
 pub use records::{Cursor, Edit, Fault, Field, Page, Record, RecordId, Records, Shown, Value, Version};
 pub use report::Report;

@@ -1,8 +1,8 @@
 //! One record: what it becomes, and the write that loses nobody's update.
 //!
 //! A write goes out under the version that was read, where the CRM has versions; else the record is read again right
-//! before. A field that no longer holds what was read is planned anew from what it holds now. Whether a write whose answer
-//! never came took effect is asked, not guessed.
+//! before. A field that no longer holds what was read is planned anew from what it holds now. Whether a write whose
+//! answer never came took effect is asked, not guessed.
 
 use std::sync::Arc;
 

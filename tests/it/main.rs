@@ -32,6 +32,7 @@ mod rewrite_stored;
 mod rewriter;
 mod storage;
 mod stream;
+mod sweep;
 mod tls;
 mod vault;
 mod world;

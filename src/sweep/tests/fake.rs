@@ -187,8 +187,12 @@ pub(super) struct FakeCrm {
     pub(super) column: Column,
     /// What the CRM makes of a text before it stores it.
     pub(super) alter: fn(&str) -> String,
+    /// What it cuts texts off at, in characters.
+    pub(super) longest: usize,
+    /// Texts that it answers 400 to.
+    pub(super) refuses: fn(&str) -> bool,
     pub(super) rng: Cell<u64>,
-    others: Cell<u64>,
+    pub(super) others: Cell<u64>,
     /// The world survives a kill here.
     pub(super) file: Option<PathBuf>,
     pub(super) tick: Rc<dyn Fn()>,
@@ -228,6 +232,8 @@ impl FakeCrm {
             page: 10,
             column: Column::default(),
             alter: str::to_owned,
+            longest: usize::MAX,
+            refuses: |_| false,
             rng: Cell::new(seed),
             others: Cell::new(0),
             file: None,
@@ -311,7 +317,10 @@ impl FakeCrm {
             place: place.as_str().into(),
             class: class_of(place),
             column: self.column,
-            value: text.as_ref().map_or(Value::Empty, |text| Value::Text(Sensitive::new(text.clone()))),
+            value: match text.as_ref().filter(|text| !text.is_empty()) {
+                Some(text) => Value::Text(Sensitive::new(text.clone())),
+                None => Value::Empty,
+            },
         });
         Record {
             id: Sensitive::new(format!("person-{id}")),
@@ -391,9 +400,14 @@ impl Records for FakeCrm {
             if record.version.as_ref().is_some_and(|version| version.0 != stored.version.to_string()) {
                 return Err(Fault::Conflict);
             }
+            if edits.iter().any(|edit| (self.refuses)(edit.text)) {
+                return Err(Fault::Refused { status: 400 });
+            }
             stored.version += 1;
             for edit in edits {
-                stored.fields.insert(edit.place.to_owned(), Some((self.alter)(edit.text)));
+                stored
+                    .fields
+                    .insert(edit.place.to_owned(), Some((self.alter)(edit.text).chars().take(self.longest).collect()));
             }
             world.writes += 1;
         }

@@ -4,6 +4,7 @@ mod fake;
 mod journal;
 mod kill;
 mod model;
+mod probe;
 mod run;
 mod stored;
 
