@@ -125,6 +125,10 @@ fn a_supervisor_sees_what_the_twin_holds() {
     let (caller, direct) = (seeing(&world), twin.direct());
     let all = "/world/contacts?per_page=100";
     let truth = list(&direct.get(all), "items");
+    let (status, asked) = twin.crm.ask(Method::GET, all, "");
+    let asked: Value = serde_json::from_slice(&asked).unwrap();
+    assert_eq!(status, 200);
+    same_records(asked["items"].as_array().unwrap(), &truth, "Id", CONTACT);
     assert_eq!(truth.len(), CONTACTS);
     same_records(&list(&caller.get(all), "items"), &truth, "Id", CONTACT);
     let case: &[&str] = &["/Subject", "/Status", "/SuppliedEmail", "/SuppliedName", "/Card__c", "/ContactId"];
