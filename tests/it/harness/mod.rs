@@ -1,4 +1,5 @@
-//! A world to test in: the sample CRM, a gateway in front of it, and callers. Everything on loopback, in a folder of its own.
+//! A world to test in: the sample CRM, a gateway in front of it, and callers. Everything on loopback, in a folder of its
+//! own.
 
 mod client;
 mod command;

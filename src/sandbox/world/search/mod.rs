@@ -1,4 +1,5 @@
-//! Five search dialects over the same records, each read and evaluated by itself: SOQL, OData, Zendesk, HubSpot, TicketSQL.
+//! Five search dialects over the same records, each read and evaluated by itself: SOQL, OData, Zendesk, HubSpot and
+//! TicketSQL.
 
 mod compare;
 mod hubspot;

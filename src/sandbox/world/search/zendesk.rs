@@ -44,7 +44,8 @@ pub(in super::super) fn search(world: &World, call: &Call) -> Result<Reply, Faul
     Ok(Reply::json(StatusCode::OK, &body))
 }
 
-/// A query: terms of one property are alternatives; words without a property and different properties have to hold together.
+/// A query: terms of one property are alternatives; words without a property, and different properties, have to hold
+/// together.
 #[derive(Debug, Default)]
 pub(super) struct Query {
     types: Vec<Object>,

@@ -100,7 +100,11 @@ fn a_batch_gives_one_result_per_record() {
         results.as_array().unwrap().iter().map(|one| one["success"].as_bool().unwrap()).collect();
     assert_eq!((made.status, successes), (200, vec![true, false, true]));
     assert_eq!(results[1]["errors"][0]["statusCode"], "REQUIRED_FIELD_MISSING");
-    let updates = json!([{ "Id": "003000000000002", "LastName": "C" }, { "Id": "003000000000009", "LastName": "D" }, { "LastName": "E" }]);
+    let updates = json!([
+        { "Id": "003000000000002", "LastName": "C" },
+        { "Id": "003000000000009", "LastName": "D" },
+        { "LastName": "E" },
+    ]);
     let results = send_json(&crm, Method::PATCH, "/world/contacts/batch", &updates).json();
     assert_eq!(
         (&results[0]["success"], &results[1]["success"], &results[2]["success"]),
