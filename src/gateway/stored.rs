@@ -8,7 +8,7 @@ use super::{respond::Refusal, status::Status};
 use crate::{
     crypto::SubjectKey,
     model::{ClassId, ClassTable, Sensitive, SubjectId, SubjectRef},
-    protect::{Answers, Owners, Store, SubjectAnswer, TokenAnswer},
+    protect::{Answers, Owners, Store, Stored, SubjectAnswer, TokenAnswer},
     rewrite::{self, Needs, Notes, RecordKeys, RewriteError, WrittenRecord},
     vault::{self, RecordRef, RecordState, SubjectState, TokenState, Vault, VaultError},
 };
@@ -103,6 +103,38 @@ impl Resolver {
             answers.tokens.insert((*token).to_owned(), answer);
         }
         Ok(())
+    }
+
+    /// The clear text of `values`, found on `record` in fields of `class`. What cannot be opened, or was stored as another class,
+    /// is nothing to compare with.
+    pub(super) async fn clear(
+        &self,
+        classes: &ClassTable,
+        class: ClassId,
+        values: Vec<Sensitive<String>>,
+        record: Option<&SubjectId>,
+    ) -> Result<Vec<Sensitive<String>>, VaultError> {
+        let mut needs = Needs::default();
+        needs.records.extend(record.map(|record| record.expose().clone()));
+        for value in &values {
+            match self.store.recognise(value.expose()) {
+                Some(Stored::Sealed(envelope)) => needs.subjects.extend(envelope.subject()),
+                Some(Stored::Token) => {
+                    needs.tokens.insert(value.expose().clone());
+                }
+                Some(Stored::Broken(_)) | None => {}
+            }
+        }
+        let answers = self.answers(&needs).await?;
+        let record = record.map(|record| record.expose().as_str());
+        let open = |value: Sensitive<String>| match self.store.recognise(value.expose()) {
+            None => Some(value),
+            Some(stored) => {
+                let opened = self.store.open(classes, &stored, value.expose(), &answers, record).ok()?;
+                (opened.class == class).then_some(opened.text)
+            }
+        };
+        Ok(values.into_iter().filter_map(open).collect())
     }
 
     /// The subject of a record, which is made when nobody is it yet.

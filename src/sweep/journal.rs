@@ -102,7 +102,7 @@ impl Journal {
     pub fn create(path: &Path, secrets: Rc<dyn Secrets>, begin: Begin) -> Result<Self, JournalError> {
         // A crash here leaves nothing, or an empty file: `open` finds no first line and says so. No write was made yet.
         let file = OpenOptions::new().create_new(true).append(true).read(true).mode(0o600).open(path)?;
-        file.try_lock().map_err(|_| JournalError::Locked)?;
+        lock(&file)?;
         let mut journal = Self { file, path: path.to_path_buf(), secrets, chain: Chain::default(), durable: Some(0) };
         journal.append(&Line::Begin(begin))?;
         // A crash here may lose the file's name, with nothing but its first line in it.
@@ -118,7 +118,7 @@ impl Journal {
     /// When it is in use, damaged, or made with other keys.
     pub fn open(path: &Path, secrets: Rc<dyn Secrets>) -> Result<(Self, Begin, Resume), JournalError> {
         let file = OpenOptions::new().append(true).read(true).open(path)?;
-        file.try_lock().map_err(|_| JournalError::Locked)?;
+        lock(&file)?;
         let mut resume = Resume { round: 1, ..Resume::default() };
         let mut begin = None;
         let (chain, good) = replay(&file, &*secrets, |line| {
@@ -290,3 +290,19 @@ fn replay(
 
 /// A line at most, in bytes: a page of 1,000 records with 40 fields each is 9 MB.
 const MAX_LINE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Locks the journal. A process that is just being started from the one that held it keeps the lock until it becomes another
+/// program, so a lock that is there is looked at a few times.
+fn lock(file: &File) -> Result<(), JournalError> {
+    for _ in 0..LOCK_TRIES {
+        if file.try_lock().is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    Err(JournalError::Locked)
+}
+
+/// Looks at a lock that another process holds, and the pause between two of them.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(25);

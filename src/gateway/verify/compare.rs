@@ -5,13 +5,9 @@ use zeroize::Zeroizing;
 
 use crate::{
     crypto,
-    model::{Class, MaskStyle, Sensitive, Verified},
+    model::{Class, MaskStyle, Normaliser, Sensitive, Verified},
+    protect,
 };
-
-/// The clear text of what the CRM holds. The one place where sealed values and tokens are opened before they are compared.
-pub(super) fn clear_text_of(held: Vec<Sensitive<String>>) -> Vec<Sensitive<String>> {
-    held
-}
 
 /// Whether `value` is among `held`, however it is spelled. Every one is compared to its end, whatever it comes to.
 pub(super) fn compare(class: &Class, held: &[Sensitive<String>], value: &Sensitive<String>) -> Verified {
@@ -24,19 +20,16 @@ pub(super) fn compare(class: &Class, held: &[Sensitive<String>], value: &Sensiti
     if bool::from(among) { Verified::Match } else { Verified::NoMatch }
 }
 
-/// A value as it is compared: the one place that decides which spellings are the same.
+/// A value as it is compared: as its class is searched for, and where the class says nothing about that, by its mask.
 fn normal_form(class: &Class, text: &str) -> Zeroizing<String> {
-    let text = text.trim();
-    Zeroizing::new(match class.mask {
-        MaskStyle::Email => text.to_lowercase(),
-        MaskStyle::Phone | MaskStyle::Card => {
-            let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-            digits.strip_prefix("00").map(str::to_owned).unwrap_or(digits)
-        }
-        MaskStyle::Iban => text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase(),
-        MaskStyle::Name | MaskStyle::Address => text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" "),
-        MaskStyle::Date | MaskStyle::KeepFirst(_) | MaskStyle::KeepLast(_) | MaskStyle::Full => text.to_owned(),
-    })
+    let normaliser = match (class.storage.normaliser, class.mask) {
+        (Normaliser::Text, MaskStyle::Email) => Normaliser::Email,
+        (Normaliser::Text, MaskStyle::Phone) => Normaliser::Phone,
+        (Normaliser::Text, MaskStyle::Card | MaskStyle::Iban) => Normaliser::Id,
+        (Normaliser::Text, MaskStyle::Name | MaskStyle::Address) => Normaliser::Name,
+        (normaliser, _) => normaliser,
+    };
+    Zeroizing::new(protect::normalise(normaliser, text, None))
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use super::{
     respond::Refusal,
     response::{Answer, AnswerBody},
     snapshot::{RoutePlan, Site},
+    stored::unavailable,
 };
 use crate::{
     config::Counted,
@@ -101,8 +102,7 @@ pub(super) async fn answer(
             return Err(meter.stopped().map_or_else(|| Box::new(Refusal::overloaded()), stopped));
         }
     }
-    let held = held(exchange, site, &route, &plan, &matched, &head, wanted).await?;
-    let held = compare::clear_text_of(held);
+    let held = held(exchange, site, &route, &plan, &matched, &head, (wanted, class)).await?;
     let verified = match exchange.snapshot.classes.get(class) {
         Some(class) => compare::compare(class, &held, &value),
         None => Verified::NoMatch,
@@ -259,7 +259,7 @@ async fn held(
     plan: &Plan,
     matched: &Matched,
     head: &RequestHead,
-    wanted: Collected,
+    (wanted, class): (Collected, ClassId),
 ) -> Stage<Vec<Sensitive<String>>> {
     if route.response_format != BodyFormat::Json {
         return Err(bad("the route's response is not JSON"));
@@ -279,7 +279,10 @@ async fn held(
     }
     let body = whole(exchange, &head.headers, body).await?;
     let limits = exchange.snapshot.rewrite_limits();
-    rewrite::collect(&route.response, limits, &body, wanted).map_err(|_| unreadable())
+    let held = rewrite::collect(&route.response, limits, &body, wanted).map_err(|_| unreadable())?;
+    let Some(resolver) = exchange.snapshot.resolver(route) else { return Ok(held) };
+    let opened = resolver.clear(&exchange.snapshot.classes, class, held, matched.subject.as_ref()).await;
+    opened.map_err(|error| unavailable(&error))
 }
 
 /// What the CRM is sent of the caller's headers: what proves who it is, where that is passed on at all.
