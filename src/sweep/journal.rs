@@ -10,6 +10,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     rc::Rc,
+    time::Duration,
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -102,7 +103,7 @@ impl Journal {
     pub fn create(path: &Path, secrets: Rc<dyn Secrets>, begin: Begin) -> Result<Self, JournalError> {
         // A crash here leaves nothing, or an empty file: `open` finds no first line and says so. No write was made yet.
         let file = OpenOptions::new().create_new(true).append(true).read(true).mode(0o600).open(path)?;
-        file.try_lock().map_err(|_| JournalError::Locked)?;
+        lock(&file)?;
         let mut journal = Self { file, path: path.to_path_buf(), secrets, chain: Chain::default(), durable: Some(0) };
         journal.append(&Line::Begin(begin))?;
         // A crash here may lose the file's name, with nothing but its first line in it.
@@ -118,7 +119,7 @@ impl Journal {
     /// When it is in use, damaged, or made with other keys.
     pub fn open(path: &Path, secrets: Rc<dyn Secrets>) -> Result<(Self, Begin, Resume), JournalError> {
         let file = OpenOptions::new().append(true).read(true).open(path)?;
-        file.try_lock().map_err(|_| JournalError::Locked)?;
+        lock(&file)?;
         let mut resume = Resume { round: 1, ..Resume::default() };
         let mut begin = None;
         let (chain, good) = replay(&file, &*secrets, |line| {
@@ -240,6 +241,18 @@ fn unseal(secrets: &dyn Secrets, text: &str) -> Result<Sensitive<String>, Journa
     Ok(Sensitive::new(text.to_owned()))
 }
 
+/// Takes the lock that keeps other runs out. A process that was being started by the one before holds it for the moment
+/// between `fork` and `exec`, so one look is not enough.
+fn lock(file: &File) -> Result<(), JournalError> {
+    for _ in 0..LOCK_TRIES {
+        if file.try_lock().is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    Err(JournalError::Locked)
+}
+
 /// The hash of the last line.
 #[derive(Debug, Clone, Copy, Default)]
 struct Chain([u8; 8]);
@@ -288,5 +301,9 @@ fn replay(
     }
 }
 
+/// Looks at a lock that somebody holds.
+const LOCK_TRIES: u32 = 20;
+/// Between two of them.
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 /// A line at most, in bytes: a page of 1,000 records with 40 fields each is 9 MB.
 const MAX_LINE_BYTES: u64 = 16 * 1024 * 1024;
