@@ -44,7 +44,7 @@ impl Watch for Meter {
     fn page(&self, progress: &Progress) {
         let is_last = progress.total.is_some_and(|total| progress.records >= total);
         let due = self.drawn.get().is_none_or(|drawn| drawn.elapsed() >= self.every);
-        if !due && !(is_last && self.onto == Onto::Terminal) {
+        if !due && (!is_last || self.onto == Onto::Lines) {
             return;
         }
         self.drawn.set(Some(Instant::now()));
@@ -92,7 +92,7 @@ pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

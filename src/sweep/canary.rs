@@ -1,6 +1,6 @@
 //! The texts that a probe writes, and what a CRM did to them.
 
-use unicode_normalization::UnicodeNormalization;
+use crate::{model::Normaliser, protect::normalise};
 
 /// A shape of text that something of the gateway's has, or that people write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,6 +138,7 @@ impl Fate {
     /// What `stored` tells about `sent`.
     #[must_use]
     pub fn of(sent: &str, stored: &str) -> Self {
+        let composed = |text: &str| normalise(Normaliser::Text, text, None);
         let without = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
         let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         if sent == stored {
@@ -148,7 +149,7 @@ impl Fate {
             Self::Cut
         } else if sent.to_lowercase() == stored.to_lowercase() {
             Self::Folded
-        } else if sent.nfc().eq(stored.nfc()) {
+        } else if composed(sent) == composed(stored) {
             Self::Recomposed
         } else if !stored.is_empty() && without(sent) == without(stored) {
             Self::Reformatted

@@ -10,6 +10,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     rc::Rc,
+    time::Duration,
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -240,6 +241,18 @@ fn unseal(secrets: &dyn Secrets, text: &str) -> Result<Sensitive<String>, Journa
     Ok(Sensitive::new(text.to_owned()))
 }
 
+/// Takes the lock that keeps other runs out. A process that was being started by the one before holds it for the moment
+/// between `fork` and `exec`, so one look is not enough.
+fn lock(file: &File) -> Result<(), JournalError> {
+    for _ in 0..LOCK_TRIES {
+        if file.try_lock().is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    Err(JournalError::Locked)
+}
+
 /// The hash of the last line.
 #[derive(Debug, Clone, Copy, Default)]
 struct Chain([u8; 8]);
@@ -288,6 +301,10 @@ fn replay(
     }
 }
 
+/// Looks at a lock that somebody holds.
+const LOCK_TRIES: u32 = 20;
+/// Between two of them.
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 /// A line at most, in bytes: a page of 1,000 records with 40 fields each is 9 MB.
 const MAX_LINE_BYTES: u64 = 16 * 1024 * 1024;
 

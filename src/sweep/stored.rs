@@ -59,7 +59,7 @@ impl Change for StoredForms {
                 (_, Text::Unreadable(why)) => *outcome = Outcome::Unreadable(why),
                 (Verb::Protect, Text::Clear) => jobs.extend(job(ask.text.clone(), None)),
                 (Verb::Rewrap, Text::Opened { text, form: Form::Stale, subject, .. }) => {
-                    jobs.extend(job(text, subject))
+                    jobs.extend(job(text, subject));
                 }
                 (Verb::Unprotect, Text::Opened { text, .. }) => *outcome = Outcome::New(text),
                 _ => {}
@@ -235,7 +235,8 @@ impl StoredForms {
 
     /// The subject of each record that needs one; made and linked where nobody is it yet.
     async fn owners<'a>(&self, jobs: &'a [Job<'_>]) -> Result<BTreeMap<&'a str, SubjectKey>, Unavailable> {
-        let needing = jobs.iter().filter(|job| job.class.storage.needs_vault());
+        // What is sealed anew stays its subject's, wherever it was found.
+        let needing = jobs.iter().filter(|job| job.class.storage.needs_vault() && job.subject.is_none());
         let ids: BTreeSet<&str> = needing.map(|job| job.ask.record.expose().as_str()).collect();
         if ids.is_empty() {
             return Ok(BTreeMap::new());

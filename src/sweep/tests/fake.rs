@@ -217,7 +217,7 @@ impl FakeCrm {
             let fields: BTreeMap<String, Option<String>> = FIELDS
                 .iter()
                 .map(|place| {
-                    let empty = (id * 7 + place.len() as u64) % 11 == 0;
+                    let empty = (id * 7 + place.len() as u64).is_multiple_of(11);
                     ((*place).to_owned(), (!empty).then(|| format!("canary {id} {place}")))
                 })
                 .collect();

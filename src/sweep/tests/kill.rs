@@ -22,8 +22,8 @@ fn kills() -> u64 {
 
 fn world(dir: &Path, seed: u64, tick: &Rc<dyn Fn()>) -> (FakeCrm, FakeChange) {
     let mut crm = FakeCrm::load(&dir.join("world"), seed);
-    crm.versions = seed % 2 == 0;
-    crm.shows = seed % 3 != 0;
+    crm.versions = seed.is_multiple_of(2);
+    crm.shows = !seed.is_multiple_of(3);
     crm.faults = Faults { busy: 5, before: 3, after: 5, ..Faults::default() };
     crm.tick = Rc::clone(tick);
     let change = FakeChange { tick: Rc::clone(tick), nonce: Cell::new(seed << 20), ..change(Verb::Protect, 2) };
@@ -79,7 +79,7 @@ fn a_run_that_is_killed_at_random_steps_loses_and_doubles_nothing() {
             assert_eq!(status.signal(), Some(9), "the child failed by itself: {job}", job = dir.keep().display());
             killed += 1;
             // Now and then the last line does not reach the disk whole.
-            if let (true, Ok(text)) = (rng(&random) % 2 == 0, fs::read(&journal)) {
+            if let (true, Ok(text)) = (rng(&random).is_multiple_of(2), fs::read(&journal)) {
                 let last = text[..text.len().saturating_sub(1)].iter().rposition(|byte| *byte == b'\n');
                 if let Some(last) = last {
                     let keep = last + 1 + rng(&random) as usize % (text.len() - last);
