@@ -32,10 +32,9 @@ pub(super) use open::private;
 
 /// An open embedded store. Dropping it writes what is queued and releases the lock.
 pub(super) struct Store {
-    /// First, so that its thread ends before the database is closed.
+    /// Its thread has the database; dropped first.
     writer: Writer,
     current: Arc<Current>,
-    db: Arc<Database>,
     dir: PathBuf,
     name: [u8; 16],
     hashes: Hashes,

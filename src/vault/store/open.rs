@@ -64,7 +64,7 @@ impl Store {
         }
         private(dir, 0o700)?;
         private(&path, 0o600)?;
-        let db = Arc::new(existing(&path, cache_bytes, dir)?);
+        let db = existing(&path, cache_bytes, dir)?;
         let tables: Tables<Reading> = readable(&db)?;
         let hashes = belongs(&tables, keys)?;
         let name = named(&tables)?;
@@ -80,9 +80,9 @@ impl Store {
             transaction.commit()?;
         }
         let current = Arc::new(Current::new(&db)?);
-        let writer = Writer::start(Arc::clone(&db), Arc::clone(&current))?;
+        let writer = Writer::start(db, Arc::clone(&current))?;
         let opened = Arc::new(Opened::new());
-        Ok(Self { writer, current, db, dir: dir.to_owned(), name, hashes, opened })
+        Ok(Self { writer, current, dir: dir.to_owned(), name, hashes, opened })
     }
 
     /// Remembers that the keyset with `keys` is in use. Refuses an older one than was in use before.

@@ -40,7 +40,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(db: Arc<Database>, current: Arc<Current>) -> Result<Self, VaultError> {
+    pub(super) fn start(db: Database, current: Arc<Current>) -> Result<Self, VaultError> {
         let (queue, jobs) = sync_channel(QUEUE_JOBS);
         let thread = std::thread::Builder::new().name("vault".to_owned()).spawn(move || run(&db, &current, &jobs));
         let thread = thread.map_err(|error| VaultError::Unavailable(error.to_string()))?;
