@@ -76,6 +76,7 @@ fn reveal() -> AccessEvent {
         }),
         subjects: vec![Subject { kind: "customer".into(), seen }],
         written: ClassSet::EMPTY,
+        searched: ClassSet::EMPTY,
         decision: Arc::new(EventDecision {
             effect: Effect::PermitProtected,
             rules: Arc::new(["agent-reads".into()]),

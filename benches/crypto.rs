@@ -1,5 +1,8 @@
-//! What sealing costs: random values of four sizes, opened and sealed, the blind index and the deterministic mode; next to
-//! them AES-256-GCM alone under a cached key, which is what the derivation and the commitment are paid on top of.
+//! What sealing costs: random values of four sizes, opened and sealed, the blind index and the deterministic mode;
+//! next to them AES-256-GCM alone under a cached key, which is what the derivation and the commitment are paid on top
+//! of.
+
+#![expect(clippy::expect_used, reason = "a bench that cannot be set up stops")]
 
 use std::hint::black_box;
 

@@ -42,6 +42,7 @@ fn plan(fields: &[(&str, &str)], subject: bool) -> Arc<Plan> {
             classes: Arc::new(classes),
             protector: Protector::new(key),
             detector: Detector::new(),
+            store: None,
         }),
         links: None,
         known: Arc::new([]),

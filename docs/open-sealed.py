@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Opens a value that Fieldgate sealed, with nothing of Fieldgate: Python 3 and `cryptography` (pyca).
 
-  open-sealed.py --keyset keys/keyset.json --kek keys/kek [--dek HEX] fg1_...
-  FG_PASSPHRASE=... open-sealed.py --keyset escrow.json [--dek HEX] fg1_...      (an escrow copy)
+  open-sealed.py --keyset keys/keyset.json --kek keys/kek [--subject HEX] fg1_...
+  FG_PASSPHRASE=... open-sealed.py --keyset escrow.json [--subject HEX] fg1_...      (an escrow copy)
 
---dek is the data subject's key (32 bytes in hex) where the value names a subject. Wire format: docs/keys.md.
+--subject is the data subject's key where the value names one: 52 bytes as the vault keeps it, or its 32 bytes in clear.
 """
 import argparse, base64, hashlib, hmac, json, os, struct, sys
 
@@ -52,7 +52,14 @@ def decode(text):
     return base64.urlsafe_b64decode(letters + "=" * (-len(letters) % 4))
 
 
-def open_value(text, tenant, keys, dek):
+def subject_key(given, tenant, keys, ref):
+    if len(given) != 52:
+        return given
+    kid, wrapped = given[:4], given[4:]
+    return AESSIV(keys[kid.hex()][1]).decrypt(wrapped, [lp(b"fieldgate/swk", tenant, ref, kid)])
+
+
+def open_value(text, tenant, keys, subject):
     env = decode(text)
     mode, at = env[0], 1 + (20 if env[0] == 0x13 else 0)
     kid, at = env[at : at + 4], at + 4
@@ -64,7 +71,7 @@ def open_value(text, tenant, keys, dek):
         at += 1
     head, salt, commitment, sealed = env[: at + 1], env[at + 1 : at + 17], env[at + 17 : at + 33], env[at + 33 :]
     context = lp(b"fieldgate/fg1", bytes([mode]), tenant, class_, kid, ref, head)
-    secret = mac(key, b"fg1 subj\0" + lp(ref, dek)) if ref else key
+    secret = mac(key, b"fg1 subj\0" + lp(ref, subject_key(subject, tenant, keys, ref))) if ref else key
     derived = hkdf(salt, secret, b"fg1 seal\0" + context, 60)
     if not hmac.compare_digest(derived[44:], commitment):
         sys.exit("sealed for another tenant, class, key or person")
@@ -83,7 +90,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--keyset", required=True)
     parser.add_argument("--kek")
-    parser.add_argument("--dek", type=bytes.fromhex, default=b"")
+    parser.add_argument("--subject", type=bytes.fromhex, default=b"")
     parser.add_argument("value")
     given = parser.parse_args()
-    print(open_value(given.value, *keys(given.keyset, given.kek), given.dek).decode())
+    print(open_value(given.value, *keys(given.keyset, given.kek), given.subject).decode())

@@ -5,14 +5,17 @@ use std::sync::{Arc, LazyLock};
 
 use fieldgate::{
     audit,
-    crm::Api,
+    crm::{
+        Api,
+        search::{Clause, Dialect, Pattern, Query, SearchError, SearchFields},
+    },
     crypto::{
         ClassPlan, Envelope, Kek, KeyFile, Keyset, Krk, Purpose, RootKey, Seal, Spelling, find_sealed, looks_sealed,
     },
     detect::Detector,
     model::{
         BodyMap, Class, ClassTable, Column, Entity, FieldRule, KeyScope, MaskStyle, Mode, Selector, Storage, Timestamp,
-        Views,
+        TokenShape, Views,
     },
     protect::Protector,
     rewrite::{Layout, Limits, Plan, ResponseView, Tools, WriteBack, guard_request},
@@ -69,6 +72,7 @@ static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| {
         classes: Arc::clone(&CLASSES),
         protector: Protector::new(key.derive(Purpose::Pseudonym, "fuzz").expect("a derived key")),
         detector: Detector::new(),
+        store: None,
     };
     Arc::new(Plan {
         layout: Arc::new(layout),
@@ -187,4 +191,60 @@ pub fn envelope(data: &[u8]) {
         let same = |known: &String| known == text || (known.starts_with("fg1_c") && known.eq_ignore_ascii_case(text));
         assert!(SEALED.iter().any(same), "a value opened that nobody sealed");
     }
+}
+
+const DIALECTS: [Dialect; 9] = [
+    Dialect::Soql,
+    Dialect::TicketSql,
+    Dialect::Zendesk,
+    Dialect::HubSpot,
+    Dialect::OData(Clause::Filter),
+    Dialect::OData(Clause::OrderBy),
+    Dialect::OData(Clause::Select),
+    Dialect::OData(Clause::Apply),
+    Dialect::OData(Clause::Key),
+];
+
+static FIELDS: LazyLock<SearchFields> = LazyLock::new(|| {
+    let class = |name: &str, mode, detects: &[Entity]| Class {
+        name: name.into(),
+        mask: MaskStyle::Full,
+        storage: Storage { mode, ..Storage::CLEAR },
+        detects: detects.to_vec(),
+    };
+    let classes = vec![
+        class("email", Mode::Token(TokenShape::Email), &[Entity::Email]),
+        class("iban", Mode::SealIndexed, &[Entity::Iban]),
+        class("city", Mode::Clear, &[]),
+    ];
+    let classes = ClassTable::new(classes).expect("a valid table");
+    let mut fields = SearchFields::default();
+    for (name, class) in
+        [("Email", "email"), ("Requestor", "email"), ("CF.{Card}", "iban"), ("IBAN__c", "iban"), ("City", "city")]
+    {
+        fields.insert(name, classes.id(class), &classes);
+    }
+    fields.insert("Owner.Email", None, &classes);
+    fields.insert_free(classes.id("email").expect("a class"), &classes);
+    fields
+});
+
+/// A query is refused with a place inside it, or: the same values give the same bytes, and what is written with other values is
+/// accepted again and asks for exactly these.
+pub fn search(data: &[u8]) {
+    let Some((choice, text)) = data.split_first() else { return };
+    let dialect = DIALECTS.get(usize::from(*choice) % DIALECTS.len());
+    let (Ok(text), Some(dialect)) = (std::str::from_utf8(text), dialect) else { return };
+    let query = match Query::parse(*dialect, &FIELDS, text) {
+        Ok(query) => query,
+        Err(SearchError::Syntax { at, .. }) => return assert!(at <= text.len(), "the place is past the end"),
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    let same: Vec<_> = query.asks().iter().map(|ask| vec![Pattern::Equals(ask.value.expose().clone())]).collect();
+    assert_eq!(query.rewrite(&same).as_deref(), Ok(text), "the same values give other bytes");
+    let other: Vec<_> = query.asks().iter().map(|_| vec![Pattern::Equals("a#b@c".to_owned())]).collect();
+    let out = query.rewrite(&other).expect("one form fits everywhere");
+    let again = Query::parse(*dialect, &FIELDS, &out).expect("what is written is accepted");
+    assert_eq!(again.asks().len(), query.asks().len());
+    assert!(again.asks().iter().all(|ask| ask.value.expose() == "a#b@c"), "an old value stays");
 }

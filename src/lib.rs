@@ -17,6 +17,7 @@ pub mod policy;
 pub mod protect;
 pub mod rewrite;
 pub mod sandbox;
+pub mod sweep;
 pub mod tls;
 pub mod upstream;
 pub mod vault;

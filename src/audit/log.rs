@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::{
+    bell::Bell,
     checkpoint::{Checkpoint, Trust},
     disk::{Folder, FolderFiles, Segment, SegmentFile, replace},
     error::AuditError,
@@ -203,6 +204,11 @@ impl Log {
             let index = self.0.shared.queue(lines, room)?;
             Ok(Ticket::new(Arc::clone(&self.0.shared), index))
         })
+    }
+
+    /// Gathers the waits of the calling thread, for a runtime that lives on this thread alone: spawn it there.
+    pub fn bell(&self) -> Bell {
+        Bell::new(Arc::clone(&self.0.shared))
     }
 
     /// How the log is doing.

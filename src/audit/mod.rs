@@ -4,6 +4,7 @@
 //! [`Log`] writes, [`verify()`] checks a folder against a public key, [`query()`] and [`show()`] read. No record holds a value, a
 //! raw path or a token.
 
+mod bell;
 mod checkpoint;
 mod disk;
 mod error;
@@ -12,7 +13,6 @@ mod layout;
 mod lifecycle;
 mod log;
 mod manifest;
-mod nonce;
 mod proof;
 mod query;
 mod record;
@@ -27,23 +27,26 @@ mod show;
 mod signer;
 mod status;
 mod summary;
+mod tail;
 mod ticket;
 mod tree;
 mod verify;
 mod writer;
 
+pub use bell::Bell;
 pub use checkpoint::{Checkpoint, NoteError, Trust, verification_key};
 pub use error::AuditError;
 pub use log::{Log, init};
 pub use proof::{check_consistency, check_inclusion, consistency, inclusion};
 pub use query::{Query, Row, query};
-pub use reference::{case_reference, subject_reference};
+pub use reference::{case_reference, subject_bits, subject_reference};
 pub use report::{Report, Verdict};
 pub use segment::{Damage, Fault};
 pub use settings::Settings;
 pub use show::{Shown, show};
 pub use status::LogStatus;
 pub use summary::summary;
+pub use tail::{Tail, tail};
 pub use ticket::{Receipt, Ticket, parse_reference};
 pub use tree::{Hash, Tree, leaf_hash, node_hash};
 pub use verify::{verify, verify_bytes};

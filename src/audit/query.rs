@@ -31,7 +31,7 @@ pub struct Query {
     pub case: Option<String>,
     /// The record's kind: `access.reveal`, or a group: `access`.
     pub kind: Option<String>,
-    /// A class that was shown in any view, withheld or written.
+    /// A class that was shown in any view, withheld, written or searched by.
     pub class: Option<String>,
     /// The route's name.
     pub route: Option<String>,
@@ -178,6 +178,7 @@ fn subjects(record: &Value) -> impl Iterator<Item = &Value> {
 fn names_class(record: &Value, class: &str) -> bool {
     let among = |list: &Value| list.as_array().is_some_and(|names| names.iter().any(|name| name == class));
     among(&record["written"])
+        || among(&record["searched"])
         || subjects(record)
             .any(|subject| ["reveal", "mask", "pseudonym", "redact"].iter().any(|view| among(&subject[*view])))
 }

@@ -1,20 +1,19 @@
 //! Events in, exact JSON lines out (schema 1). Classes, counts, names and keyed references are written; a value, a raw path
 //! or a token has no way in, because no field of an event carries one but the ids that become references here.
 
-use std::io::Write;
+use std::{io::Write, net::IpAddr};
 
 use super::{
     error::AuditError,
-    json::{Json, push_base64, push_hex},
+    json::{Json, push_base64, push_hex, push_number},
     lifecycle::{self, LogEvent},
-    nonce::fresh,
     reference,
 };
 use crate::{
-    crypto::MacKey,
+    crypto::{MacKey, nonce},
     model::{
         AccessEvent, AccessKind, Actor, ClassSet, ClassTable, Effect, Event, EventDecision, Operation, Outcome,
-        Principal, Purpose, Subject, Timestamp, Via,
+        Principal, Purpose, Subject, Timestamp, Verified, Via,
     },
 };
 
@@ -132,7 +131,7 @@ impl Recorder {
         }
         self.actor(&mut json, &event.actor);
         self.purpose(&mut json, &event.purpose);
-        operation(&mut json, &event.operation);
+        operation(&mut json, event);
         let mut rest = subjects;
         if !subjects.is_empty() {
             json.name("subjects");
@@ -150,6 +149,10 @@ impl Recorder {
             counts.write(&mut json);
         }
         classes(&mut json, "written", event.written, &event.classes);
+        classes(&mut json, "searched", event.searched, &event.classes);
+        if let AccessKind::Verify(verified) = event.kind {
+            json.flag("match", verified == Verified::Match);
+        }
         decision(&mut json, &event.decision);
         if let AccessKind::Outcome(outcome) = &event.kind {
             outcome_members(&mut json, outcome);
@@ -165,7 +168,7 @@ impl Recorder {
             Some(principal) => person(json, principal),
             None => json.flag("unknown", true),
         }
-        json.plain("ip", |out| drop(write!(out, "{}", actor.address)));
+        json.plain("ip", |out| push_address(out, actor.address));
         json.close(b'}');
     }
 
@@ -191,9 +194,13 @@ impl Recorder {
         }
         json.member("type", &subject.kind);
         let seen = &subject.seen;
-        for (name, set) in
-            [("reveal", seen.reveal), ("mask", seen.mask), ("pseudonym", seen.pseudonym), ("redact", seen.redact)]
-        {
+        for (name, set) in [
+            ("reveal", seen.reveal),
+            ("mask", seen.mask),
+            ("pseudonym", seen.pseudonym),
+            ("redact", seen.redact),
+            ("capped", seen.capped),
+        ] {
             classes(json, name, set, &event.classes);
         }
         json.close(b'}');
@@ -234,7 +241,7 @@ impl Counts {
 pub(super) const PREFIX: &[u8] = b"{\"v\":1,\"kind\":\"";
 
 fn head(json: &mut Json<'_>, kind: &'static str, at: Timestamp) -> Result<(), AuditError> {
-    let unique: [u8; 26] = fresh()?;
+    let unique: [u8; 26] = nonce()?;
     let (nonce, random) = unique.split_at(16);
     let nonce: [u8; 16] = nonce.first_chunk().copied().unwrap_or_default();
     json.open(b'{');
@@ -255,13 +262,29 @@ fn uuid_v7(at: Timestamp, random: &[u8]) -> u128 {
     millis << 80 | 7 << 76 | high << 64 | 2 << 62 | low
 }
 
+fn push_address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(v4) => {
+            for (at, octet) in v4.octets().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b'.');
+                }
+                push_number(out, u64::from(octet));
+            }
+        }
+        IpAddr::V6(v6) => drop(write!(out, "{v6}")),
+    }
+}
+
 fn push_uuid(out: &mut Vec<u8>, id: u128) {
-    let bytes = id.to_be_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
-        if matches!(at, 4 | 6 | 8 | 10) {
+    let mut rest = &id.to_be_bytes()[..];
+    for length in [4, 2, 2, 2, 6] {
+        let (group, others) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        push_hex(out, group);
+        if !others.is_empty() {
             out.push(b'-');
         }
-        push_hex(out, &[*byte]);
+        rest = others;
     }
 }
 
@@ -269,6 +292,7 @@ fn kind(kind: &AccessKind) -> &'static str {
     match kind {
         AccessKind::Intent => "access.intent",
         AccessKind::Reveal { .. } => "access.reveal",
+        AccessKind::Verify(_) => "access.verify",
         AccessKind::Deny => "access.deny",
         AccessKind::Outcome(_) => "access.outcome",
     }
@@ -298,9 +322,15 @@ fn via(json: &mut Json<'_>, how: &str, name: &str) {
     json.member("via", &[how, name].concat());
 }
 
-fn operation(json: &mut Json<'_>, operation: &Operation) {
+fn operation(json: &mut Json<'_>, event: &AccessEvent) {
+    let operation: &Operation = &event.operation;
+    let verb = match event.kind {
+        // The route is a reading one, and nothing that it reads is shown.
+        AccessKind::Verify(_) => Some("verify"),
+        _ => operation.action.map(crate::model::Action::as_str),
+    };
     json.object("op");
-    json.optional("verb", operation.action.map(crate::model::Action::as_str));
+    json.optional("verb", verb);
     json.member("method", operation.method);
     json.optional("route", operation.route.as_deref());
     json.optional("template", operation.template.as_deref());

@@ -14,6 +14,12 @@ pub fn subject_reference(key: &MacKey, kind: &str, upstream: &str, id: &Sensitiv
     text(SUBJECT, &subject(key, kind, upstream, id.expose()))
 }
 
+/// The 128 bits of [`subject_reference`], for who counts people and names nobody.
+#[must_use]
+pub fn subject_bits(key: &MacKey, kind: &str, upstream: &str, id: &Sensitive<String>) -> [u8; 16] {
+    subject(key, kind, upstream, id.expose())
+}
+
 /// What stands in records for the case `id`.
 #[must_use]
 pub fn case_reference(key: &MacKey, id: &Sensitive<String>) -> String {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::{
+    bell,
     error::AuditError,
     record::Lines,
     status::{LogStatus, Times},
@@ -33,7 +34,9 @@ pub(super) struct Shared {
     work: Condvar,
     durable: AtomicU64,
     failure: OnceLock<&'static str>,
+    /// Waits of threads without a [`bell::Bell`].
     waiters: Mutex<Vec<(u64, Waker)>>,
+    rooms: Mutex<Vec<Arc<bell::Room>>>,
     /// Told when `durable` or `failure` changes; for waiters without a runtime.
     progress: Condvar,
     head: Mutex<Head>,
@@ -69,10 +72,22 @@ struct Queue {
     /// Records and bytes that are not durable yet, also those the writer has taken.
     records: usize,
     bytes: usize,
-    idle: bool,
+    writer: Writing,
     /// Somebody waits for what is pending.
     urgent: bool,
     closing: Option<Closing>,
+}
+
+/// What the writer is doing.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    /// Writing, or about to look: nobody needs to tell it anything.
+    #[default]
+    Busy,
+    /// Waiting, but not for longer than records may linger: only an urgent record is news.
+    Alert,
+    /// Waiting until it is told.
+    Asleep,
 }
 
 /// How the log ends.
@@ -92,6 +107,23 @@ pub(super) struct Pending {
     pub(super) lengths: Vec<u32>,
     /// When the first of them was queued.
     pub(super) since: Option<Instant>,
+}
+
+/// When the writer may take a batch that somebody waits for.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Gather {
+    /// The floor between two commits.
+    pub(super) earliest: Option<Instant>,
+    /// How long a batch stays open for company, when there has been some.
+    pub(super) company: Option<Duration>,
+}
+
+impl Gather {
+    /// When a batch may be taken whose first record came at `since`.
+    fn due(self, since: Instant) -> Instant {
+        let gathered = since + self.company.unwrap_or(Duration::ZERO).min(LINGER);
+        self.earliest.map_or(gathered, |earliest| earliest.max(gathered))
+    }
 }
 
 /// The durable tree head, for the signer.
@@ -124,6 +156,7 @@ impl Shared {
             durable: AtomicU64::new(size),
             failure: OnceLock::new(),
             waiters: Mutex::default(),
+            rooms: Mutex::default(),
             progress: Condvar::new(),
             head: Mutex::new(Head { size, root, signed: Some(signed), closing: false }),
             signer: Condvar::new(),
@@ -154,7 +187,12 @@ impl Shared {
         let was_urgent = queue.urgent;
         queue.urgent |= room != Room::Ending || queue.pending.bytes.len() >= LAZY_BYTES;
         let first = queue.pending.lengths.len() == lines.ends.len();
-        let wake = queue.idle && (first || queue.urgent != was_urgent);
+        let news = queue.urgent != was_urgent;
+        let wake = match queue.writer {
+            Writing::Busy => false,
+            Writing::Alert => news,
+            Writing::Asleep => first || news,
+        };
         drop(queue);
         if wake {
             self.work.notify_one();
@@ -188,36 +226,53 @@ impl Shared {
         locked(&self.queue).closing == Some(Closing::Abandon)
     }
 
-    /// For the writer: waits for lines, at most for `patience`, and swaps them into the empty `taken`.
-    pub(super) fn take(&self, taken: &mut Pending, patience: Duration) -> Work {
+    /// For the writer: waits for lines, at most for `patience`, and swaps them into the empty `taken`. Not before
+    /// `earliest`, so that what comes until then shares the batch; while batches have `company`, not before their first
+    /// record has waited for that long.
+    pub(super) fn take(&self, taken: &mut Pending, patience: Duration, gather: Gather) -> Work {
         let mut queue = locked(&self.queue);
         let until = Instant::now() + patience;
+        let mut alert_until = Some(Instant::now() + LINGER);
         loop {
             #[cfg(test)]
             if queue.closing == Some(Closing::Abandon) {
                 return Work::End;
             }
-            let lingered = queue.pending.since.map(|since| since.elapsed());
-            let due = queue.urgent || queue.closing.is_some() || lingered.is_some_and(|lingered| lingered >= LINGER);
-            if due && !queue.pending.lengths.is_empty() {
+            let now = Instant::now();
+            let Some(since) = queue.pending.since else {
+                if queue.closing.is_some() {
+                    return Work::End;
+                }
+                if now >= until {
+                    return Work::Idle;
+                }
+                alert_until = alert_until.filter(|alert| now < *alert);
+                let writer = if alert_until.is_some() { Writing::Alert } else { Writing::Asleep };
+                queue = self.wait_for_work(queue, writer, alert_until.unwrap_or(until).min(until) - now);
+                continue;
+            };
+            let hurried = queue.urgent || queue.closing.is_some();
+            let due = if queue.closing.is_some() { now } else { gather.due(since) };
+            if hurried && now >= due || !hurried && now >= since + LINGER {
                 std::mem::swap(&mut queue.pending, taken);
                 queue.urgent = false;
                 return Work::Write;
             }
-            if queue.closing.is_some() {
-                return Work::End;
-            }
-            let left = match lingered {
-                Some(lingered) => LINGER.saturating_sub(lingered),
-                None => until.saturating_duration_since(Instant::now()),
-            };
-            if lingered.is_none() && left.is_zero() {
-                return Work::Idle;
-            }
-            queue.idle = true;
-            (queue, _) = self.work.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner);
-            queue.idle = false;
+            let (writer, at) = if hurried { (Writing::Busy, due) } else { (Writing::Alert, since + LINGER) };
+            queue = self.wait_for_work(queue, writer, at - now);
         }
+    }
+
+    fn wait_for_work<'q>(
+        &self,
+        mut queue: MutexGuard<'q, Queue>,
+        writer: Writing,
+        time: Duration,
+    ) -> MutexGuard<'q, Queue> {
+        queue.writer = writer;
+        (queue, _) = self.work.wait_timeout(queue, time).unwrap_or_else(PoisonError::into_inner);
+        queue.writer = Writing::Busy;
+        queue
     }
 
     /// For the writer: a batch of `records` and `bytes` is durable and the tree is `size` and `root`.
@@ -255,6 +310,15 @@ impl Shared {
         self.durable.load(Ordering::Acquire)
     }
 
+    /// Waits for records below this are over: the durable ones, or all after a failure.
+    pub(super) fn reach(&self) -> u64 {
+        if self.failed().is_some() { u64::MAX } else { self.durable() }
+    }
+
+    pub(super) fn rooms(&self) -> MutexGuard<'_, Vec<Arc<bell::Room>>> {
+        locked(&self.rooms)
+    }
+
     /// Somebody waits for what is pending.
     fn hasten(&self) {
         let mut queue = locked(&self.queue);
@@ -264,9 +328,13 @@ impl Shared {
         }
     }
 
-    pub(super) fn wake_when_durable(&self, index: u64, waker: Waker) {
+    pub(super) fn wake_when_durable(&self, index: u64, waker: &Waker) {
         self.hasten();
-        locked(&self.waiters).push((index, waker));
+        let room = bell::Room::here(&self.rooms());
+        let left = room.map_or(Some(waker.clone()), |room| room.wait(index, waker.clone()).err());
+        if let Some(waker) = left {
+            locked(&self.waiters).push((index, waker));
+        }
     }
 
     pub(super) fn wait_durable(&self, index: u64) {
@@ -278,16 +346,12 @@ impl Shared {
     }
 
     fn wake(&self) {
-        let (durable, failed) = (self.durable(), self.failed().is_some());
-        let ready = {
-            let mut waiters = locked(&self.waiters);
-            let all = std::mem::take(&mut *waiters);
-            let (ready, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|(index, _)| failed || *index < durable);
-            *waiters = rest;
-            ready
-        };
+        let reach = self.reach();
+        let ready: Vec<_> = locked(&self.waiters).extract_if(.., |(index, _)| *index < reach).collect();
         self.progress.notify_all();
         ready.into_iter().for_each(|(_, waker)| waker.wake());
+        let rooms = self.rooms().clone();
+        rooms.iter().for_each(|room| room.ring(reach));
     }
 
     /// For the signer: waits for `pause` or the end, and returns the durable head.
@@ -344,4 +408,43 @@ impl Queue {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic while the lock was held leaves plain numbers and finished lines: nothing half-done to protect from.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_waits_for_the_floor_but_not_past_the_end() {
+        let hour = Duration::from_secs(3600);
+        let gather = Gather { earliest: Some(Instant::now() + hour), company: None };
+        let bounds = Bounds { records: 8, bytes: 8_192 };
+        let shared = Arc::new(Shared::new("n".into(), bounds, 0, [0; 32], (0, Timestamp::default())));
+        let line = Lines { bytes: b"{}".to_vec(), ends: vec![2] };
+        shared.queue(&line, Room::Ordinary).unwrap();
+        let other = Arc::clone(&shared);
+        let writer = std::thread::spawn(move || {
+            let mut taken = Pending::default();
+            assert_eq!(other.take(&mut taken, hour, gather), Work::Write);
+            taken.lengths.len()
+        });
+        shared.queue(&line, Room::Ordinary).unwrap();
+        shared.close(&line).unwrap();
+        assert_eq!(writer.join().unwrap(), 3);
+    }
+
+    #[test]
+    fn company_is_waited_for_from_the_first_record_on_and_the_floor_from_the_last_commit() {
+        let since = Instant::now();
+        let millis = |millis| Duration::from_millis(millis);
+        let due = |earliest: Option<u64>, company: Option<u64>| {
+            let earliest = earliest.map(|after| since + millis(after));
+            Gather { earliest, company: company.map(millis) }.due(since) - since
+        };
+        assert_eq!(due(None, None), millis(0), "a caller on its own");
+        assert_eq!(due(Some(3), None), millis(3));
+        assert_eq!(due(Some(3), Some(5)), millis(5));
+        assert_eq!(due(Some(8), Some(5)), millis(8));
+        assert_eq!(due(None, Some(5_000)), LINGER);
+    }
 }

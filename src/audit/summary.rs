@@ -27,16 +27,18 @@ pub fn summary(record: &Value) -> String {
     if let Some(subjects) = record["subjects"].as_array() {
         let count = if subjects.len() == 1 { String::new() } else { format!("s {}", subjects.len()) };
         let _ = write!(out, "  subject{count}");
-        for view in ["reveal", "mask", "pseudonym", "redact"] {
+        for view in ["reveal", "mask", "pseudonym", "redact", "capped"] {
             let names = names(subjects, view);
             if !names.is_empty() {
                 let _ = write!(out, "  {view} {}", names.join(","));
             }
         }
     }
-    if let Some(written) = record["written"].as_array() {
-        let names: Vec<&str> = written.iter().filter_map(Value::as_str).collect();
-        let _ = write!(out, "  written {}", names.join(","));
+    for key in ["written", "searched"] {
+        if let Some(classes) = record[key].as_array() {
+            let names: Vec<&str> = classes.iter().filter_map(Value::as_str).collect();
+            let _ = write!(out, "  {key} {}", names.join(","));
+        }
     }
     if let Some(outcome) = record.get("outcome").filter(|outcome| outcome.is_object()) {
         let _ = write!(out, "  status {}  {} bytes  {} ms", outcome["status"], outcome["bytes"], outcome["ms"]);

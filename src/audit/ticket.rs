@@ -55,7 +55,7 @@ impl Future for Ticket {
             return Poll::Ready(outcome);
         }
         if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-            self.shared.wake_when_durable(self.index, context.waker().clone());
+            self.shared.wake_when_durable(self.index, context.waker());
             self.waker = Some(context.waker().clone());
         }
         // Once more: the record may have become durable between the look and the registration.

@@ -12,20 +12,23 @@ use super::{
     lifecycle::LogEvent,
     record::{Lines, Recorder},
     segment::{BATCH_BYTES, BATCH_RECORDS, push_commit},
-    shared::{Pending, Room, Shared, Work},
+    shared::{Gather, Pending, Room, Shared, Work},
     tree::{Tree, leaf_hash},
 };
 use crate::model::Timestamp;
 
 /// Room reserved past the end of the file.
 const AHEAD_BYTES: u64 = 4 * 1024 * 1024;
+/// Records of a batch from which on the next one stays open for others: a caller on its own never waits for company.
+const COMPANY_RECORDS: usize = 8;
 /// How often the path is looked up, to see that the file is still the one others find.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// When the writer acts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
-    /// Time between the starts of two commits, so that a fast disk still gets batches.
+    /// Time between the starts of two commits, so that a fast disk still gets batches; and how long a batch stays open
+    /// while batches have company.
     pub(super) floor: Duration,
     /// Time without a record after which one is written.
     pub(super) tick: Duration,
@@ -67,8 +70,13 @@ impl Writer {
     pub(super) fn run(mut self) {
         let _guard = Guard(Arc::clone(&self.shared));
         let mut taken = Pending::default();
+        let mut taken_last = 0;
         loop {
-            match self.shared.take(&mut taken, self.pace.tick) {
+            let gather = Gather {
+                earliest: self.started.map(|started| started + self.pace.floor),
+                company: (taken_last >= COMPANY_RECORDS).then_some(self.pace.floor),
+            };
+            match self.shared.take(&mut taken, self.pace.tick, gather) {
                 Work::End => return,
                 Work::Idle => self.queue_tick(),
                 Work::Write => {
@@ -76,6 +84,7 @@ impl Writer {
                         tracing::error!(reason = why, error = source.map(tracing::field::display), "access log failed");
                         return self.shared.fail(why);
                     }
+                    taken_last = taken.lengths.len();
                     taken.bytes.clear();
                     taken.lengths.clear();
                     taken.since = None;

@@ -10,7 +10,7 @@ use crate::{
 
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let config = Config::load(path)?;
-    let snapshot = build(&config, 0, &Status::default(), &mut Watched::default())?;
+    let snapshot = build(&config, 0, &Status::default(), None, &mut Watched::default())?;
     println!("{}: correct", path.display());
     for site in snapshot.sites() {
         let (name, routes) = (&site.listener, site.routes().len());

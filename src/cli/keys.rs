@@ -1,5 +1,5 @@
-//! `fieldgate keys`: the life of the keys that values are sealed under. A gateway reads the result at its next reload; each
-//! verb prints what it did and never a key.
+//! `fieldgate keys`: the life of the keys that values are sealed under. A gateway reads the result at its next reload;
+//! each verb prints what it did and never a key.
 
 use std::path::PathBuf;
 
@@ -95,7 +95,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
     let settings = config.keys.as_ref().ok_or_else(|| {
         Failure::usage(
             format!("`{}` has no `[keys]` section", config.file()),
-            "add `[keys]` with `keyset = \"keys/keyset.json\"` and `kek = { provider = \"file\", path = \"keys/kek\" }`",
+            "add `[keys]` with `keyset = \"keys/keyset.json\"`, `kek = { provider = \"file\", path = \"keys/kek\" }`",
         )
     })?;
     let ring = Keyring::new(settings, &config.path("".as_ref()));

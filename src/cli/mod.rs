@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod audit;
+mod bench;
 mod check;
 mod demo;
 mod exit;
@@ -9,6 +10,9 @@ mod identity;
 mod init;
 mod keys;
 mod policy;
+mod probe;
+mod progress;
+mod protect;
 mod serve;
 mod tls;
 mod vault;
@@ -17,6 +21,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+use crate::sweep;
 pub use exit::Failure;
 pub use init::{Arguments as Init, Made, write as write_configuration};
 
@@ -46,6 +51,14 @@ enum Verb {
     Policy(policy::Verb),
     /// The keys that stored values are sealed under.
     Keys(keys::Arguments),
+    /// Learn what the CRM's columns take, with canaries in a scratch record.
+    Probe(probe::Arguments),
+    /// Bring what the CRM holds already into its stored form. Counts only, unless told to `--run`.
+    Protect(protect::Arguments),
+    /// The exact reverse of `protect`. Counts only, unless told to `--run`.
+    Unprotect(protect::Arguments),
+    /// Seal anew what is not under the active keys. Counts only, unless told to `--run`.
+    Rewrap(protect::Arguments),
     /// The access log.
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -76,6 +89,10 @@ pub fn main() -> ExitCode {
         Verb::Identity(verb) => identity::run(verb),
         Verb::Policy(verb) => policy::run(verb),
         Verb::Keys(arguments) => keys::run(arguments),
+        Verb::Probe(arguments) => probe::run(&arguments),
+        Verb::Protect(arguments) => protect::run(sweep::Verb::Protect, &arguments),
+        Verb::Unprotect(arguments) => protect::run(sweep::Verb::Unprotect, &arguments),
+        Verb::Rewrap(arguments) => protect::run(sweep::Verb::Rewrap, &arguments),
         Verb::Audit(verb) => audit::run(verb),
         Verb::Vault(arguments) => vault::run(arguments),
         Verb::Tls(verb) => tls::run(verb),

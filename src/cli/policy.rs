@@ -104,7 +104,7 @@ pub(super) fn run(verb: Verb) -> Result<(), Failure> {
 
 fn load(path: &std::path::Path) -> Result<Snapshot, Failure> {
     let config = Config::load(path)?;
-    Ok(build(&config, 0, &Status::default(), &mut Watched::default())?)
+    Ok(build(&config, 0, &Status::default(), None, &mut Watched::default())?)
 }
 
 fn resources(snapshot: &Snapshot) -> Vec<&str> {

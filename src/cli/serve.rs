@@ -8,11 +8,14 @@ use super::Failure;
 use crate::{
     config::{Config, LogFormat, LogSettings},
     gateway::{Gateway, StartError},
+    keyring,
 };
 
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let config = Config::load(path)?;
     log_to_stderr(&config.log)?;
+    // Before the first key is read.
+    keyring::harden();
     let gateway = Gateway::start(&config).map_err(failure)?;
     let reason = wait(&gateway).map_err(|error| Failure::system(error, "free system resources and start again"))?;
     tracing::info!(reason, "draining");

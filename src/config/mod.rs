@@ -1,5 +1,6 @@
 //! Files in; every part's `Settings`, or every mistake at once as `file:line:col`, out. Binds no port and starts no task.
 
+mod budget;
 mod class;
 mod locate;
 mod read;
@@ -7,6 +8,7 @@ mod sections;
 
 use std::path::{Path, PathBuf};
 
+pub use budget::{BUILT_IN_GUESSES, BudgetRule, BudgetSettings, Counted, MAX_PEOPLE, MAX_RULES, Period};
 pub use class::ClassSettings;
 pub use sections::{
     AdminSettings, Bytes, GatewaySettings, LimitSettings, ListenerSettings, LogFormat, LogSettings, Seconds,
@@ -42,10 +44,12 @@ pub struct Config {
     pub classes: std::sync::Arc<ClassTable>,
     /// `[keys]`; absent where nothing is sealed.
     pub keys: Option<keyring::Settings>,
-    /// `[vault]`; absent where no class needs one.
+    /// `[vault]`; absent where nothing is sealed.
     pub vault: Option<vault::Settings>,
     /// `[audit]`.
     pub audit: audit::Settings,
+    /// `[budget]`.
+    pub budget: BudgetSettings,
     /// `[limits]`.
     pub limits: LimitSettings,
     /// `[timeouts]`.
@@ -81,6 +85,12 @@ impl Config {
     /// As [`Config::load`].
     pub fn parse(file: &str, base: &Path, text: String) -> Result<Self, Vec<Diagnostic>> {
         read::read(file, base, text)
+    }
+
+    /// The folder of the file: where relative paths start.
+    #[must_use]
+    pub fn base(&self) -> &Path {
+        &self.base
     }
 
     /// The path `relative`, as this file means it.

@@ -9,7 +9,8 @@ use toml::{
 };
 
 use super::{
-    AdminSettings, ClassSettings, Config, LimitSettings, ListenerSettings, TimeoutSettings, class, locate::Locator,
+    AdminSettings, BudgetSettings, ClassSettings, Config, GatewaySettings, LimitSettings, ListenerSettings,
+    TimeoutSettings, class, locate::Locator,
 };
 use crate::{
     audit, keyring,
@@ -31,7 +32,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
         mistakes: Vec::new(),
         broken: Vec::new(),
     };
-    let gateway = sections.required("gateway");
+    let gateway: Option<GatewaySettings> = sections.required("gateway");
     let listeners: Vec<ListenerSettings> = sections.list("listener");
     let upstreams: Vec<upstream::Settings> = sections.list("upstream");
     let identity = sections.or_default("identity");
@@ -41,14 +42,17 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     let keys: Option<Option<keyring::Settings>> = sections.or_default("keys");
     let vault: Option<Option<vault::Settings>> = sections.or_default("vault");
     let audit: Option<audit::Settings> = sections.required("audit");
+    let budget: Option<BudgetSettings> = sections.or_default("budget");
     let limits: Option<LimitSettings> = sections.or_default("limits");
     let timeouts: Option<TimeoutSettings> = sections.or_default("timeouts");
     let admin: Option<AdminSettings> = sections.or_default("admin");
     let log = sections.or_default("log");
     let ranges = [
+        gateway.as_ref().map(GatewaySettings::problems),
         keys.as_ref().and_then(Option::as_ref).map(keyring::Settings::problems),
         vault.as_ref().and_then(Option::as_ref).map(vault::Settings::problems),
         audit.as_ref().map(audit::Settings::problems),
+        budget.as_ref().map(BudgetSettings::problems),
         limits.as_ref().map(LimitSettings::problems),
         timeouts.as_ref().map(TimeoutSettings::problems),
         admin.as_ref().map(AdminSettings::problems),
@@ -56,9 +60,12 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     ranges.iter().flatten().for_each(|problems| sections.report(problems));
     let classes = sections.classes(&classes);
     sections.cross_check(&listeners, &upstreams);
+    if let (Some(keys), Some(vault)) = (&keys, &vault) {
+        sections.report(&class::stores(&classes, keys.is_some(), vault.as_ref()));
+    }
     sections.unknown();
     let mistakes = sections.mistakes;
-    match (gateway, policy, keys, vault, audit, identity, limits, timeouts, admin, log) {
+    match (gateway, policy, keys, vault, audit, identity, budget, limits, timeouts, admin, log) {
         (
             Some(gateway),
             Some(policy),
@@ -66,6 +73,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
             Some(vault),
             Some(audit),
             Some(identity),
+            Some(budget),
             Some(limits),
             Some(timeouts),
             Some(admin),
@@ -83,6 +91,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
             keys,
             vault,
             audit,
+            budget,
             limits,
             timeouts,
             admin,

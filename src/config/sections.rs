@@ -34,6 +34,10 @@ pub struct GatewaySettings {
     pub tenant: String,
     /// The root key's file; made by `fieldgate init`. Mode 0600.
     pub root_key: PathBuf,
+    /// The country (ISO 3166-1 alpha-2) whose national telephone numbers are meant where values are compared. Default: none,
+    /// and numbers without a country code are compared by their digits.
+    #[serde(default)]
+    pub region: Option<String>,
     /// Worker threads; `0` (default) is one per core.
     #[serde(default)]
     pub workers: usize,
@@ -48,6 +52,18 @@ fn default_name() -> String {
 
 fn default_tenant() -> String {
     "default".to_owned()
+}
+
+impl GatewaySettings {
+    /// The values that cannot be used.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let known = |region: &str| region.len() == 2 && region.bytes().all(|byte| byte.is_ascii_uppercase());
+        if self.region.as_deref().is_none_or(known) {
+            return Vec::new();
+        }
+        vec![Problem::new("gateway.region", "not a country code", "write two capital letters, such as `US`")]
+    }
 }
 
 /// `[[listener]]`.

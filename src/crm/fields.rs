@@ -75,13 +75,17 @@ pub(super) fn body(
     builder.map.subject = section.text("subject", report).and_then(|text| selector(&text, report));
     section.close(report);
     let map = builder.map;
-    if map.format == BodyFormat::Json && !described {
+    let has_fields = matches!(map.format, BodyFormat::Json | BodyFormat::Form);
+    if has_fields && !described {
         let help = format!("name them; write {what}.fields = {{}} where the body holds nothing personal");
-        report.at(start, format!("the {what} body is JSON and no field is named"), help);
+        report.at(start, format!("the {what} body has fields and none is named"), help);
     }
     let has_rules = described || !map.links.is_empty() || map.record.is_some() || map.subject.is_some();
-    if map.format != BodyFormat::Json && has_rules {
-        report.at(start, "fields of a body that is not JSON", "they would never be applied: remove them or the format");
+    if map.format == BodyFormat::Form && what == "response" {
+        report.at(start, "a response is not read as a form", "write `json`, `opaque` or `empty`");
+    }
+    if !has_fields && has_rules {
+        report.at(start, "fields of a body that has none", "they would never be applied: remove them or the format");
     }
     map
 }
@@ -197,10 +201,16 @@ fn format(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> BodyFormat 
     let Some(text) = section.text("format", report) else { return BodyFormat::Json };
     match text.value {
         "json" => BodyFormat::Json,
+        "form" => BodyFormat::Form,
         "opaque" => BodyFormat::Opaque,
         "empty" => BodyFormat::Empty,
         other => {
-            report.inside(text.span, 0, format!("unknown format `{other}`"), "write `json`, `opaque` or `empty`");
+            report.inside(
+                text.span,
+                0,
+                format!("unknown format `{other}`"),
+                "write `json`, `form`, `opaque` or `empty`",
+            );
             BodyFormat::Empty
         }
     }

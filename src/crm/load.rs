@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use http::Method;
-use toml::de::{DeTable, DeValue};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
 use super::{
     Inner, Route, RouteRule, WriteBackRule,
@@ -11,6 +14,12 @@ use super::{
     fields::{self, Context},
     query::{PassRule, QueryRule, fold_name},
     routes::RouteTable,
+    search::{
+        SearchPlace, SearchRule,
+        load::Surroundings,
+        rule::{Several, Whole},
+    },
+    sweep::{self, CallLimit, SweepRule},
     template::Template,
 };
 use crate::model::{Action, BodyFormat, ClassSet, ClassTable, Diagnostic};
@@ -28,7 +37,7 @@ pub(super) fn load(file: &str, text: &str, classes: &ClassTable) -> Result<Inner
         return Err(report.finish());
     }
     let mut root = Section::new(document.get_ref(), 0);
-    let (name, resources) = header(&mut root, &mut report);
+    let Header { name, resources, limit, sweep } = header(&mut root, &mut report);
     let context = Context { classes, sets: sets(&mut root, classes, &mut report) };
     let mut loader = Loader { report, context, resources, read: Vec::new(), names: BTreeMap::new() };
     match root.value("route").map(|value| (value.get_ref(), value.span().start)) {
@@ -44,18 +53,30 @@ pub(super) fn load(file: &str, text: &str, classes: &ClassTable) -> Result<Inner
         Some((_, at)) => loader.report.at(at, "`route` is not an array of tables", "write [[route]]"),
     }
     root.close(&mut loader.report);
-    loader.finish(file, name)
+    let sweeps = loader.sweeps(sweep);
+    loader.finish(file, name, limit, sweeps)
 }
 
-fn header(root: &mut Section<'_, '_>, report: &mut Report<'_>) -> (String, Vec<String>) {
+/// `[map]`.
+#[derive(Default)]
+struct Header<'d, 't> {
+    name: String,
+    resources: Vec<String>,
+    limit: CallLimit,
+    /// Read when the routes are known.
+    sweep: Option<&'d Spanned<DeValue<'t>>>,
+}
+
+fn header<'d, 't>(root: &mut Section<'d, 't>, report: &mut Report<'_>) -> Header<'d, 't> {
     let Some(mut map) = root.section("map", report) else {
         report.at(0, "`[map]` is missing", "add [map] with name = \"…\"");
-        return (String::new(), Vec::new());
+        return Header::default();
     };
     let name = map.required("name", "write name = \"…\"", report);
     let resources = map.texts("resources", report).iter().map(|text| text.value.to_owned()).collect();
+    let (limit, sweep) = (sweep::limit(&mut map, report), map.value("sweep"));
     map.close(report);
-    (name.map(|text| text.value.to_owned()).unwrap_or_default(), resources)
+    Header { name: name.map(|text| text.value.to_owned()).unwrap_or_default(), resources, limit, sweep }
 }
 
 fn sets<'d>(root: &mut Section<'d, '_>, classes: &ClassTable, report: &mut Report<'_>) -> fields::FieldSets<'d> {
@@ -114,13 +135,17 @@ impl<'d> Loader<'_, '_, 'd> {
         let write_back = section.text("write_back", &mut self.report);
         let write_back = write_back.and_then(|text| self.write_back(&text, request.format, action));
         let template = parsed.as_ref().map(|(_, template)| template);
-        let rule = self.rule(&mut section, template);
+        let mut rule = self.rule(&mut section, template);
+        let names: Vec<&str> = template.map(|template| template.variables().collect()).unwrap_or_default();
+        let classes = self.context.classes;
+        let around = Surroundings { variables: &names, request: request.format, response: &response, classes };
+        let search = self.search(&mut section, &around, &mut rule.query);
         section.close(&mut self.report);
 
         let (Some(name), Some(target), Some(resource), Some(action)) = (name, target, resource, action) else { return };
         let Some((method, template)) = parsed else { return };
-        let target_classes: ClassSet =
-            rule.variables.iter().flatten().chain(rule.query.protected.values()).copied().collect();
+        let wholes = rule.variables.iter().flatten().chain(rule.query.protected.values()).map(Whole::class);
+        let target_classes: ClassSet = wholes.chain(search.iter().flat_map(|rule| rule.fields.classes())).collect();
         let route = Route {
             name: name.value.into(),
             index: self.read.len(),
@@ -131,6 +156,7 @@ impl<'d> Loader<'_, '_, 'd> {
             response,
             write_back,
             target_classes,
+            search,
         };
         self.check_conflicts(&target, &method, &template);
         self.read.push(Read { at: target.span.start, method, template, route, rule });
@@ -199,9 +225,9 @@ impl<'d> Loader<'_, '_, 'd> {
     }
 
     fn write_back(&mut self, text: &Text<'_>, body: BodyFormat, action: Option<Action>) -> Option<WriteBackRule> {
-        if body != BodyFormat::Json || action.is_some_and(|action| !action.is_write()) {
-            let help = "remove it: only a JSON body that is written can carry a stand-in back";
-            self.report.at(text.span.start, "`write_back` without a written JSON body", help);
+        if !matches!(body, BodyFormat::Json | BodyFormat::Form) || action.is_some_and(|action| !action.is_write()) {
+            let help = "remove it: only a JSON or form body that is written can carry a stand-in back";
+            self.report.at(text.span.start, "`write_back` without a written body", help);
         }
         match text.value {
             "drop" => Some(WriteBackRule::Drop),
@@ -243,7 +269,9 @@ impl<'d> Loader<'_, '_, 'd> {
                 let class = super::document::text(value, "class", &mut self.report)
                     .and_then(|text| fields::class(&text, self.context.classes, &mut self.report));
                 match names.iter().position(|known| *known == key.value).and_then(|at| rule.variables.get_mut(at)) {
-                    Some(slot) => *slot = class,
+                    Some(slot) => {
+                        *slot = class.map(|class| Whole::new(key.value, class, Several::Refused, self.context.classes));
+                    }
                     None if template.is_some() => {
                         self.report.at(key.span.start, not_in_template(key.value), HELP_VARIABLE);
                     }
@@ -258,10 +286,8 @@ impl<'d> Loader<'_, '_, 'd> {
     fn query(&mut self, section: &mut Section<'d, '_>, rule: &mut QueryRule) {
         if let Some(query) = section.section("query", &mut self.report) {
             for (key, value) in query.entries() {
-                let class = super::document::text(value, "class", &mut self.report)
-                    .and_then(|text| fields::class(&text, self.context.classes, &mut self.report));
-                let Some(class) = class else { continue };
-                if rule.protected.insert(fold_name(key.value), class).is_some() {
+                let Some(whole) = self.whole(&key, value) else { continue };
+                if rule.protected.insert(fold_name(key.value), whole).is_some() {
                     let what = format!("parameter `{}` stands twice", key.value);
                     self.report.at(key.span.start, what, "case and `[…]` make no difference in a parameter's name");
                 }
@@ -289,6 +315,53 @@ impl<'d> Loader<'_, '_, 'd> {
                 rule.pass.push(parsed);
             }
         }
+    }
+
+    /// `"email"`, or `{ class = "email", several = "repeated" }`.
+    fn whole(&mut self, name: &Text<'_>, value: &Spanned<DeValue<'_>>) -> Option<Whole> {
+        let (class, several) = match value.get_ref() {
+            DeValue::Table(table) => {
+                let mut section = Section::new(table, value.span().start);
+                let class =
+                    section.required("class", "write { class = \"…\", several = \"repeated\" }", &mut self.report);
+                let several = section.text("several", &mut self.report);
+                section.close(&mut self.report);
+                (class, several)
+            }
+            _ => (super::document::text(value, "class", &mut self.report), None),
+        };
+        let several = match several {
+            None => Several::Refused,
+            Some(text) if text.value == "repeated" => Several::Repeated,
+            Some(text) if text.value == "commas" => Several::Commas,
+            Some(text) => {
+                let what = format!("unknown word `{}`", text.value);
+                self.report.inside(text.span, 0, what, "write `repeated` or `commas`, as the CRM takes several values");
+                return None;
+            }
+        };
+        let class = fields::class(&class?, self.context.classes, &mut self.report)?;
+        Some(Whole::new(name.value, class, several, self.context.classes))
+    }
+
+    fn search(
+        &mut self,
+        section: &mut Section<'d, '_>,
+        around: &Surroundings<'_>,
+        query: &mut QueryRule,
+    ) -> Vec<SearchRule> {
+        let Some(value) = section.value("search") else { return Vec::new() };
+        let rules = super::search::load::rules(value, around, &mut self.report);
+        for (number, rule) in rules.iter().enumerate() {
+            if let SearchPlace::Parameter(name) = &rule.place {
+                if query.pass.contains(&PassRule::Exact(name.clone())) {
+                    let what = format!("parameter `{name}` is in `query_pass` and a query");
+                    self.report.at(value.span().start, what, "remove it from `query_pass`");
+                }
+                query.searches.push((name.clone(), number));
+            }
+        }
+        rules
     }
 
     /// The parameters named by `text`, none of which has a class.
@@ -326,7 +399,24 @@ impl<'d> Loader<'_, '_, 'd> {
         }
     }
 
-    fn finish(self, file: &str, name: String) -> Result<Inner, Vec<Diagnostic>> {
+    fn sweeps(&mut self, value: Option<&Spanned<DeValue<'_>>>) -> Vec<SweepRule> {
+        let routes = self.read.iter().map(|read| sweep::Known {
+            name: &read.route.name,
+            method: &read.method,
+            template: &read.template,
+            subject: read.rule.subject,
+            resource: &read.route.resource,
+        });
+        sweep::rules(value, &routes.collect::<Vec<_>>(), &mut self.report)
+    }
+
+    fn finish(
+        self,
+        file: &str,
+        name: String,
+        limit: CallLimit,
+        sweeps: Vec<SweepRule>,
+    ) -> Result<Inner, Vec<Diagnostic>> {
         if !self.report.is_clean() {
             return Err(self.report.finish());
         }
@@ -337,7 +427,7 @@ impl<'d> Loader<'_, '_, 'd> {
             routes.push(Arc::new(read.route));
             rules.push(read.rule);
         }
-        Ok(Inner { file: file.to_owned(), name, declared: self.resources, routes, rules, table })
+        Ok(Inner { file: file.to_owned(), name, declared: self.resources, routes, rules, table, limit, sweeps })
     }
 }
 

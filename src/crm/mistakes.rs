@@ -40,8 +40,9 @@ fn each_mistake_is_found_at_its_place() {
         ("response.include = { '$' = 'x' }", "8:29 unknown set `x`"),
         ("response.fields = {}\nresponse.colour = 1", "9:10 unknown key `colour`"),
         ("response.format = 'xml'", "8:20 unknown format `xml`"),
-        ("response.format = 'json'", "8:1 the response body is JSON and no field is named"),
-        ("response.format = 'opaque'\nresponse.links = ['$.a']", "8:1 fields of a body that is not JSON"),
+        ("response.format = 'json'", "8:1 the response body has fields and none is named"),
+        ("response.format = 'form'\nresponse.fields = {}", "8:1 a response is not read as a form"),
+        ("response.format = 'opaque'\nresponse.links = ['$.a']", "8:1 fields of a body that has none"),
         ("colour = 1\nresponse.fields = {}", "8:1 unknown key `colour`"),
         ("subject = 'id'\nresponse.fields = {}", "8:12 a variable of the template is expected"),
         ("subject = '{nr}'\nresponse.fields = {}", "8:13 the template has no variable `nr`"),
@@ -53,7 +54,64 @@ fn each_mistake_is_found_at_its_place() {
         ("query_pass = ['a*b*']\nresponse.fields = {}", "8:16 `a*b*` is not a parameter's name"),
         ("query_pass = 'a'\nresponse.fields = {}", "8:14 `query_pass` is not an array"),
         ("query_list = { a = 'b' }\nresponse.fields = {}", "8:20 a list of names is expected"),
-        ("write_back = 'drop'\nresponse.fields = {}", "8:14 `write_back` without a written JSON body"),
+        ("query = { q = { class = 'x' } }\nresponse.fields = {}", "8:26 unknown class `x`"),
+        ("query = { q = { class = 'email', several = 'x' } }\nresponse.fields = {}", "8:45 unknown word `x`"),
+        ("search = 1\nresponse.fields = {}", "8:10 a search rule is not a table"),
+        ("search = { dialect = 'soql', fields = {} }\nresponse.fields = {}", "8:10 `in` is missing"),
+        ("search = { in = 'query.q', fields = {} }\nresponse.fields = {}", "8:10 `dialect` is missing"),
+        ("search = { in = 'query.q', dialect = 'soql' }\nresponse.fields = {}", "8:10 `fields` is missing"),
+        (
+            "search = { in = 'query.q', dialect = 'sql', fields = {} }\nresponse.fields = {}",
+            "8:39 unknown dialect `sql`",
+        ),
+        ("search = { in = 'q', dialect = 'soql', fields = {} }\nresponse.fields = {}", "8:18 `q` is no place"),
+        (
+            "search = { in = 'path.nr', dialect = 'odata', fields = {} }\nresponse.fields = {}",
+            "8:23 the template has no",
+        ),
+        (
+            "search = { in = 'path.id', dialect = 'odata', fields = { a = 'email' } }\nresponse.fields = {}",
+            "8:18 no field",
+        ),
+        (
+            "search = { in = 'path.id', dialect = 'soql', fields = {} }\nresponse.fields = {}",
+            "8:18 `soql` has no query in",
+        ),
+        ("search = { in = 'query.$top', dialect = 'odata', fields = {} }\nresponse.fields = {}", "8:18 `odata` has no"),
+        ("search = { in = 'body', dialect = 'soql', fields = {} }\nresponse.fields = {}", "8:18 a search in a body"),
+        (
+            "search = { in = ['query.q', 'query.q'], dialect = 'soql', fields = {} }\nresponse.fields = {}",
+            "8:30 this place",
+        ),
+        (
+            "search = { in = 'query.q', dialect = 'soql', fields = { A = 'x' } }\nresponse.fields = {}",
+            "8:62 unknown class",
+        ),
+        (
+            "search = { in = 'query.q', dialect = 'soql', fields = { A = true } }\nresponse.fields = {}",
+            "8:61 `true` is no",
+        ),
+        (
+            "search = { in = 'query.q', dialect = 'soql', fields = { 'A.b' = 'email', 'a/B' = false } }\nresponse.fields = {}",
+            "8:74 this field stands twice",
+        ),
+        (
+            "search = { in = 'query.q', dialect = 'soql', fields = {}, free = ['x'] }\nresponse.fields = {}",
+            "8:68 unknown class",
+        ),
+        (
+            "search = { in = 'query.q', dialect = 'soql', fields = {}, colour = 1 }\nresponse.fields = {}",
+            "8:59 unknown key",
+        ),
+        (
+            "search = { in = 'query.q', dialect = 'soql', fields = {} }\nresponse.fields = { '$..Email' = 'email' }",
+            "8:55 `Email` has a class in the answer",
+        ),
+        (
+            "search = { in = 'query.q', dialect = 'soql', fields = {} }\nquery_pass = ['q']\nresponse.fields = {}",
+            "8:10 parameter `q` is in `query_pass`",
+        ),
+        ("write_back = 'drop'\nresponse.fields = {}", "8:14 `write_back` without a written body"),
         ("", "3:1 the response body is not described"),
         ("response = 1", "8:12 `response` is not a table"),
     ] {

@@ -10,6 +10,10 @@ mod load;
 mod mistakes;
 mod query;
 mod routes;
+pub mod search;
+#[cfg(test)]
+mod searches;
+mod sweep;
 mod target;
 mod template;
 #[cfg(test)]
@@ -20,11 +24,17 @@ use std::sync::Arc;
 use http::Method;
 
 pub use link::{LinkOutcome, rewrite_link, rewrite_location};
+pub use sweep::{CallLimit, Members, Paging, Shows, SweepRoute, SweepRule, VersionSource};
 pub use target::{MAX_PARAMETERS, MAX_SEGMENTS, MAX_TARGET_BYTES, TargetError};
 
 use crate::model::{Action, BodyMap, ClassId, ClassSet, ClassTable, Diagnostic, Sensitive, SubjectId};
 use query::QueryRule;
 use routes::RouteTable;
+use search::{
+    SearchError, SearchPlace, SearchRule, TargetSearch,
+    rule::Whole,
+    target::{Meaning, Part},
+};
 use target::{Query, RawPath};
 
 /// One API map: the routes of one CRM, precompiled. Cloning shares them.
@@ -40,6 +50,8 @@ struct Inner {
     routes: Vec<Arc<Route>>,
     rules: Vec<RouteRule>,
     table: RouteTable,
+    limit: CallLimit,
+    sweeps: Vec<SweepRule>,
 }
 
 /// A route of a map: what the exchange needs to know about it.
@@ -62,8 +74,10 @@ pub struct Route {
     /// What happens to a stand-in that the client writes back; absent where the method's default holds
     /// (`PATCH` drops, the rest refuse).
     pub write_back: Option<WriteBackRule>,
-    /// Classes of the path and query values this route takes.
+    /// Classes of the path and query values this route takes, and of the fields its searches know.
     pub target_classes: ClassSet,
+    /// Where the request carries queries.
+    pub search: Vec<SearchRule>,
 }
 
 /// What happens to a masked or redacted stand-in in a request body.
@@ -86,13 +100,28 @@ pub struct Matched {
     pub target: String,
     /// Decoded values of the target that carry a class, in order of appearance.
     pub protected: Vec<(ClassId, Sensitive<String>)>,
+    /// The parts of the target, decoded; none where nothing in it is looked for.
+    parts: Vec<Part>,
+}
+
+impl Matched {
+    /// What the path and the query look for in protected fields, to be answered and written again.
+    ///
+    /// The values that [`Matched::protected`] lists are among the asks; nothing is asked where the target has no search, no
+    /// class and no query, and [`Matched::target`] is what the CRM is sent.
+    ///
+    /// # Errors
+    /// A query is not understood, or asks what stored values cannot answer.
+    pub fn search(&self) -> Result<TargetSearch, SearchError> {
+        TargetSearch::parse(&self.parts, &self.route.search)
+    }
 }
 
 /// How the target of a route is read; index as in [`Api::routes`].
 #[derive(Debug)]
 struct RouteRule {
-    /// Class of each variable, in order of the template.
-    variables: Vec<Option<ClassId>>,
+    /// What each variable with a class means, in order of the template.
+    variables: Vec<Option<Whole>>,
     /// Which variable is the subject.
     subject: Option<usize>,
     query: QueryRule,
@@ -135,6 +164,24 @@ impl Api {
         names
     }
 
+    /// How fast a sweep may call the CRM.
+    #[must_use]
+    pub fn limit(&self) -> CallLimit {
+        self.0.limit
+    }
+
+    /// How all records of `resource` are reached, when the map says so.
+    #[must_use]
+    pub fn sweep(&self, resource: &str) -> Option<&SweepRule> {
+        self.0.sweeps.iter().find(|rule| &*rule.resource == resource)
+    }
+
+    /// Every rule of [`Api::sweep`].
+    #[must_use]
+    pub fn sweeps(&self) -> &[SweepRule] {
+        &self.0.sweeps
+    }
+
     /// Every class that a field, a path segment or a query parameter of the map carries.
     #[must_use]
     pub fn classes(&self) -> ClassSet {
@@ -157,24 +204,34 @@ impl Api {
         let query = Query::parse(query)?;
         let mut protected = Vec::new();
         let (mut subject, mut canonical) = (None, String::with_capacity(target.len() + 16));
+        let mut parts = rule.looks_for_something(route).then(Vec::new);
         let mut variables = rule.variables.iter().enumerate();
         for (segment, is_variable) in path.segments().iter().zip(self.0.table.shape(index)) {
             canonical.push('/');
             segment.write_canonical(&mut canonical);
-            if let Some((at, class)) = is_variable.then(|| variables.next()).flatten() {
+            let mut meaning = Meaning::Plain;
+            if let Some((at, whole)) = is_variable.then(|| variables.next()).flatten() {
                 if rule.subject == Some(at) {
                     subject = Some(Sensitive::new(segment.decoded().to_owned()));
                 }
-                if let Some(class) = class {
-                    protected.push((*class, Sensitive::new(segment.decoded().to_owned())));
+                if let Some(whole) = whole {
+                    protected.push((whole.class(), Sensitive::new(segment.decoded().to_owned())));
+                    meaning = Meaning::Whole(whole.clone());
                 }
+                if let Some(number) = route.search_in_variable(at, segment.decoded())? {
+                    meaning = Meaning::Query(number);
+                }
+            }
+            if let Some(parts) = &mut parts {
+                parts.push(Part::Segment(Sensitive::new(segment.decoded().to_owned()), meaning));
             }
         }
         if canonical.is_empty() {
             canonical.push('/');
         }
-        rule.query.apply(&query, &mut canonical, &mut protected)?;
-        Ok(Matched { route: Arc::clone(route), subject, target: canonical, protected })
+        rule.query.apply(query, &mut canonical, &mut protected, parts.as_mut())?;
+        let parts = parts.unwrap_or_default();
+        Ok(Matched { route: Arc::clone(route), subject, target: canonical, protected, parts })
     }
 }
 
@@ -184,5 +241,20 @@ impl Route {
     pub fn classes(&self) -> ClassSet {
         let fields = self.request.fields.iter().chain(&self.response.fields);
         fields.map(|field| field.class).collect::<ClassSet>().union(self.target_classes)
+    }
+
+    /// The search rule for the variable of number `at`; refused when the segment is of an entity set that the rule does not know.
+    fn search_in_variable(&self, at: usize, segment: &str) -> Result<Option<usize>, TargetError> {
+        let Some(number) = self.search.iter().position(|rule| rule.place == SearchPlace::Variable(at)) else {
+            return Ok(None);
+        };
+        let known = self.search.get(number).is_some_and(|rule| rule.knows_set(segment));
+        if known { Ok(Some(number)) } else { Err(TargetError::Unmapped) }
+    }
+}
+
+impl RouteRule {
+    fn looks_for_something(&self, route: &Route) -> bool {
+        !route.search.is_empty() || !self.query.protected.is_empty() || self.variables.iter().any(Option::is_some)
     }
 }

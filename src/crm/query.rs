@@ -2,14 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::target::{Query, TargetError, write_parameter};
+use super::{
+    search::{
+        rule::Whole,
+        target::{Meaning, Part},
+    },
+    target::{Query, TargetError, write_parameter},
+};
 use crate::model::{ClassId, Sensitive};
 
 /// What a route does with each parameter. A parameter that no entry names is refused.
 #[derive(Debug, Default)]
 pub(super) struct QueryRule {
     /// Parameters that carry a class, under their folded names.
-    pub(super) protected: BTreeMap<String, ClassId>,
+    pub(super) protected: BTreeMap<String, Whole>,
+    /// Parameters that are queries: their names, and the numbers of their search rules.
+    pub(super) searches: Vec<(String, usize)>,
     /// Parameters that pass.
     pub(super) pass: Vec<PassRule>,
     /// Parameters that are lists of field names, separated by commas, and the names they may hold: some CRMs give a field back
@@ -46,26 +54,50 @@ impl PassRule {
 }
 
 impl QueryRule {
-    /// Appends the canonical query to `out` and the values that carry a class to `protected`.
+    /// Appends the canonical query to `out`, the values that carry a class to `protected`, every parameter to `parts` when
+    /// they are wanted.
     pub(super) fn apply(
         &self,
-        query: &Query,
+        query: Query,
         out: &mut String,
         protected: &mut Vec<(ClassId, Sensitive<String>)>,
+        mut parts: Option<&mut Vec<Part>>,
     ) -> Result<(), TargetError> {
         let mut separator = '?';
-        for (name, value) in &query.0 {
-            let class = self.protected.get(&fold_name(name));
-            match class {
-                Some(class) => protected.extend(value.iter().map(|value| (*class, Sensitive::new(value.clone())))),
-                None if self.in_lists(name, value.as_deref())? || self.pass.iter().any(|rule| rule.admits(name)) => {}
-                None => return Err(TargetError::UnmappedParameter),
+        for (name, value) in query.0 {
+            let whole = self.protected.get(&fold_name(&name));
+            let rule = self.search(&name)?;
+            if let Some(whole) = whole {
+                protected.extend(value.iter().map(|value| (whole.class(), Sensitive::new(value.clone()))));
+            } else if rule.is_none()
+                && !self.in_lists(&name, value.as_deref())?
+                && !self.pass.iter().any(|rule| rule.admits(&name))
+            {
+                return Err(TargetError::UnmappedParameter);
             }
             out.push(separator);
-            write_parameter(name, value.as_deref(), out);
+            write_parameter(&name, value.as_deref(), out);
             separator = '&';
+            if let Some(parts) = parts.as_deref_mut() {
+                let meaning = match (rule, whole) {
+                    (Some(rule), _) => Meaning::Query(rule),
+                    (None, Some(whole)) => Meaning::Whole(whole.clone()),
+                    (None, None) => Meaning::Plain,
+                };
+                parts.push(Part::Parameter(name, value.map(Sensitive::new), meaning));
+            }
         }
         Ok(())
+    }
+
+    /// The search rule of the parameter `name`; refused when it is another spelling of a name that has one.
+    fn search(&self, name: &str) -> Result<Option<usize>, TargetError> {
+        let plain = |name: &str| fold_name(name).trim_start_matches('$').to_owned();
+        match self.searches.iter().find(|(known, _)| plain(known) == plain(name)) {
+            None => Ok(None),
+            Some((known, rule)) if known == name => Ok(Some(*rule)),
+            Some(_) => Err(TargetError::UnmappedParameter),
+        }
     }
 
     /// Whether a list governs the parameter; refused when it holds another name.
@@ -84,15 +116,19 @@ pub(super) fn fold_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crm::search::rule::Several;
 
     fn apply(query: &str) -> Result<(String, Vec<String>), TargetError> {
+        let whole =
+            Whole::new("email", ClassId::new(1).unwrap(), Several::Refused, &crate::model::ClassTable::default());
         let rule = QueryRule {
-            protected: [("email".to_owned(), ClassId::new(1).unwrap())].into(),
+            protected: [("email".to_owned(), whole)].into(),
+            searches: vec![("$filter".to_owned(), 0)],
             lists: vec![(PassRule::parse("only[*]").unwrap(), ["Name".to_owned(), "Zip".to_owned()].into())],
             pass: ["page", "only*", "fields[*]", "q*"].iter().filter_map(|text| PassRule::parse(text)).collect(),
         };
         let (mut out, mut protected) = (String::new(), Vec::new());
-        rule.apply(&Query::parse(query)?, &mut out, &mut protected)?;
+        rule.apply(Query::parse(query)?, &mut out, &mut protected, None)?;
         Ok((out, protected.iter().map(|(_, value)| value.expose().clone()).collect()))
     }
 
@@ -110,6 +146,7 @@ mod tests {
             ("fields[Owner]=Name", "?fields%5BOwner%5D=Name", vec![]),
             ("only[a]=Name,Zip&only[b]=", "?only%5Ba%5D=Name%2CZip&only%5Bb%5D=", vec![]),
             ("q=a?b/c", "?q=a%3Fb%2Fc", vec![]),
+            ("$filter=x+eq+1", "?%24filter=x%20eq%201", vec![]),
         ] {
             let values: Vec<String> = values.into_iter().map(String::from).collect();
             assert_eq!(apply(query), Ok((canonical.to_owned(), values)), "{query}");
@@ -127,6 +164,10 @@ mod tests {
             "page[]=1",
             "only[a]=Name,Names",
             "only[a]=name",
+            // Another spelling of a parameter that is a query.
+            "filter=x",
+            "$Filter=x",
+            "$filter[]=x",
             "only[a]=Name%2CSsn",
         ] {
             assert_eq!(apply(query), Err(TargetError::UnmappedParameter), "{query}");

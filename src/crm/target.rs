@@ -122,7 +122,7 @@ impl<'a> Segment<'a> {
 
     /// Appends the one spelling this gateway sends.
     pub(super) fn write_canonical(&self, out: &mut String) {
-        encode(&self.decoded, is_segment_byte, out);
+        write_segment(&self.decoded, out);
     }
 }
 
@@ -151,6 +151,11 @@ impl Query {
         }
         Ok(Self(parameters))
     }
+}
+
+/// Appends one path segment in the one spelling this gateway sends.
+pub(super) fn write_segment(decoded: &str, out: &mut String) {
+    encode(decoded, is_segment_byte, out);
 }
 
 /// Appends one parameter in the one spelling this gateway sends: `;` and `+` are escaped, since some servers read them as

@@ -16,10 +16,10 @@ pub(super) fn classes() -> ClassTable {
     ClassTable::new(names.into_iter().map(class).collect()).unwrap()
 }
 
-const SANDBOX: &str = include_str!("../../config/crm/sandbox.toml");
-const REQUEST_TRACKER: &str = include_str!("../../config/crm/request-tracker.toml");
+pub(super) const SANDBOX: &str = include_str!("../../config/crm/sandbox.toml");
+pub(super) const REQUEST_TRACKER: &str = include_str!("../../config/crm/request-tracker.toml");
 
-fn shipped(text: &str) -> Api {
+pub(super) fn shipped(text: &str) -> Api {
     Api::parse("map.toml", text, &classes())
         .unwrap_or_else(|found| panic!("{}", found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
@@ -70,6 +70,22 @@ action = "read"
 subject = "{note}"
 response.fields = {}
 [[route]]
+name = "search"
+match = "GET /api/search"
+resource = "r"
+action = "list"
+query = { phone = { class = "phone", several = "repeated" }, iban = { class = "iban", several = "commas" } }
+query_pass = ["*"]
+search = { in = ["query.$filter", "query.$orderby"], dialect = "odata", fields = { "Email" = "email" } }
+response.fields = { "$.value[*].Email" = "email" }
+[[route]]
+name = "key"
+match = "GET /odata/{key}"
+resource = "r"
+action = "read"
+search = { in = "path.{key}", dialect = "odata", fields = { "people.Email" = "email" } }
+response.fields = {}
+[[route]]
 name = "open"
 match = "GET /api/open"
 resource = "r"
@@ -78,7 +94,7 @@ query_pass = ["*"]
 response.fields = {}
 "#;
 
-fn api() -> Api {
+pub(super) fn api() -> Api {
     static API: LazyLock<Api> = LazyLock::new(|| shipped(MAP));
     API.clone()
 }

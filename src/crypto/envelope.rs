@@ -120,9 +120,17 @@ impl Envelope {
     /// When the text is not exactly one envelope in one of its two spellings.
     pub fn parse(text: &str) -> Result<Self, EnvelopeError> {
         let (spelling, letters) = split(text.as_bytes()).ok_or(EnvelopeError::Malformed)?;
-        if !letters.iter().all(|byte| spelling.is_letter(*byte)) {
-            return Err(EnvelopeError::Malformed);
+        if letters.len() > spelling.letters(MAX_HEAD_BYTES + OVERHEAD_BYTES + MAX_BODY_BYTES) {
+            return Err(EnvelopeError::TooLong);
         }
+        Self::read(text, spelling, letters).map_err(|error| {
+            // Decoding looks at every letter anyway; only a failure has to know which kind it was.
+            let is_text = letters.iter().all(|byte| spelling.is_letter(*byte));
+            if is_text { error } else { EnvelopeError::Malformed }
+        })
+    }
+
+    fn read(text: &str, spelling: Spelling, letters: &[u8]) -> Result<Self, EnvelopeError> {
         let head = peek(spelling, letters)?;
         match head.total().map(|total| spelling.letters(total)) {
             Some(wanted) if letters.len() < wanted => return Err(EnvelopeError::Truncated),
@@ -264,8 +272,8 @@ pub(super) fn write_length(out: &mut Vec<u8>, mut value: usize) {
     out.push(value as u8);
 }
 
-/// The spelling and the letters behind the prefix. The first letter tells: a known or reserved mode is `c`, `e` or `f` in
-/// base32 and `E`, `F`, `I`–`L` in base64.
+/// The spelling and the letters behind the prefix. The first letter tells: a known or reserved mode is `c`, `e` or `f`
+/// in base32 and `E`, `F`, `I`–`L` in base64.
 fn split(text: &[u8]) -> Option<(Spelling, &[u8])> {
     if let Some(letters) = text.strip_prefix(PREFIX.as_bytes()) {
         let spelling = match letters.first()? {
@@ -292,21 +300,38 @@ pub fn looks_sealed(text: &str) -> bool {
 }
 
 /// Where the first whole envelope of `text` lies. It carries its length, so letters behind it do not matter; `DET` ends
-/// with the run of its letters.
+/// with the run of its letters. Linear in the text, whatever stands in it: a candidate is decoded only if nothing but its
+/// content can be wrong, and then it is an envelope.
 #[must_use]
 pub fn find_sealed(text: &str) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
-    let mut from = 0;
+    // Prefixes are base64 letters themselves, so many candidates can lie in one run of them: it is measured once.
+    let (mut from, mut run_end) = (0, 0);
     while let Some(found) = memmem::find(bytes.get(from..)?, b"1_") {
-        let at = (from + found).checked_sub(2);
+        let start = (from + found).checked_sub(2);
         from += found + 2;
-        let Some(start) = at.filter(|at| bytes.get(*at..).is_some_and(|rest| split(rest).is_some())) else { continue };
-        let Some((spelling, letters)) = bytes.get(start..).and_then(split) else { continue };
-        let run = letters.iter().take_while(|byte| spelling.is_letter(**byte)).count();
+        let Some((start, (spelling, letters))) = start.and_then(|at| Some((at, bytes.get(at..).and_then(split)?)))
+        else {
+            continue;
+        };
+        let run = || letters.iter().take_while(|byte| spelling.is_letter(**byte)).count();
+        let run = match spelling {
+            Spelling::Base64 => {
+                if run_end < from {
+                    run_end = from + run();
+                }
+                run_end - from
+            }
+            Spelling::Base32 => run(),
+        };
         let Ok(head) = peek(spelling, letters.get(..run)?) else { continue };
-        let end = start + PREFIX.len() + head.total().map_or(run, |total| spelling.letters(total));
-        if text.get(start..end).is_some_and(|candidate| Envelope::parse(candidate).is_ok()) {
-            return Some(start..end);
+        let length = head.total().map_or(run, |total| spelling.letters(total));
+        let whole = letters.get(..run).and_then(|run| run.get(..length));
+        if whole.is_some_and(|letters| spelling.ends_well(letters)) {
+            let place = start..from + length;
+            if text.get(place.clone()).is_some_and(|candidate| Envelope::parse(candidate).is_ok()) {
+                return Some(place);
+            }
         }
     }
     None

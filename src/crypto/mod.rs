@@ -4,6 +4,7 @@ mod aead;
 pub mod envelope;
 mod keyset;
 mod mac;
+mod nonce;
 mod root;
 mod sealed;
 mod shelf;
@@ -17,9 +18,10 @@ pub use envelope::{Envelope, EnvelopeError, EnvelopeMode, KeyId, find_sealed, lo
 pub use keyset::{
     ALARM_VALUES, BACKUP_CYCLE_SECONDS, Budget, ClassPlan, Kek, KeyFile, KeyFileError, KeyHeader, KeyInfo, KeyMistake,
     KeyPurpose, KeyState, Keyset, Krk, OpenError, Opened, PROPAGATION_SECONDS, Propagation, REFUSED_VALUES, Residual,
-    Seal, SealError, USE_STEP_VALUES,
+    Seal, SealError, USE_STEP_VALUES, Uncovered,
 };
 pub use mac::MacKey;
+pub use nonce::nonce;
 pub use root::{KeyError, Purpose, RootKey};
 pub use shelf::Shelf;
 pub use signing::{SigningKey, VerifyingKey};
@@ -58,14 +60,17 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     out
 }
 
+/// HMAC-SHA-256 (FIPS 198-1) of `message` under a key of any length.
+#[must_use]
+pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    MacKey::new(key).labelled(message, &[])
+}
+
 /// Lower-case hex.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 });
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub enum Purpose {
     VaultRecord,
     /// Names of tokens inside the vault.
     VaultToken,
+    /// Hashes in the journals of sweeps.
+    Sweep,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
             Self::ApiKey => b"fieldgate/1 api key",
             Self::VaultRecord => b"fieldgate/1 vault record",
             Self::VaultToken => b"fieldgate/1 vault token",
+            Self::Sweep => b"fieldgate/1 sweep journal",
         }
     }
 }

@@ -1,5 +1,5 @@
-//! How a value is sealed and opened under keys that are given (field-protection.md §3): derivation, commitment, padding.
-//! Which key it is, and whether it may be used, is the keyset's business.
+//! How a value is sealed and opened under keys that are given (field-protection.md §3): derivation, commitment,
+//! padding. Which key it is, and whether it may be used, is the keyset's business.
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -182,14 +182,19 @@ pub(super) fn pad(text: &str, multiple: u8) -> Zeroizing<Vec<u8>> {
 
 /// The text of a padded or unpadded body.
 pub(super) fn unpad(mut body: Zeroizing<Vec<u8>>) -> Option<String> {
-    if std::str::from_utf8(&body).is_err() {
-        let end = body.iter().rposition(|byte| *byte != 0)?;
-        if body.get(end) != Some(&0x80) || std::str::from_utf8(body.get(..end)?).is_err() {
-            return None;
+    match String::from_utf8(std::mem::take(&mut *body)) {
+        Ok(text) => Some(text),
+        Err(padded) => {
+            let mut body = Zeroizing::new(padded.into_bytes());
+            let end = body.iter().rposition(|byte| *byte != 0)?;
+            if body.get(end) != Some(&0x80) {
+                return None;
+            }
+            body.truncate(end);
+            let text = String::from_utf8(std::mem::take(&mut *body));
+            text.map_err(|error| drop(Zeroizing::new(error.into_bytes()))).ok()
         }
-        body.truncate(end);
     }
-    String::from_utf8(std::mem::take(&mut *body)).ok()
 }
 
 #[cfg(test)]

@@ -59,6 +59,11 @@ impl Spelling {
         }
     }
 
+    /// Whether the last group can end here and has no spare bits: all that can be wrong with letters of the alphabet.
+    pub(super) fn ends_well(self, letters: &[u8]) -> bool {
+        letters.get(self.whole_groups(letters.len())..).is_some_and(|last| self.decode(last).is_ok())
+    }
+
     pub(super) fn encode(self, bytes: &[u8], out: &mut String) {
         match self {
             Self::Base64 => BASE64_URL_SAFE_NO_PAD.encode_string(bytes, out),

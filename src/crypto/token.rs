@@ -1,5 +1,5 @@
-//! Tokens: random names for values, in shapes that CRM validators take, with keyed check digits (field-protection.md §2.2).
-//! What a token stands for is the vault's business.
+//! Tokens: random names for values, in shapes that CRM validators take, with keyed check digits (field-protection.md
+//! §2.2). What a token stands for is the vault's business.
 
 use super::{MacKey, NoRandomness, random, spelling::base32};
 use crate::model::TokenShape;

@@ -104,6 +104,7 @@ fn metrics(shared: &Shared) -> String {
         gauge(&mut out, "fieldgate_audit_checkpoint_time_seconds", "When it was signed.", seconds);
     }
     log.write_prometheus(&mut out);
+    shared.budgets.write_prometheus(shared.now(), &mut out);
     gauge(
         &mut out,
         "fieldgate_generation",

@@ -4,15 +4,15 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::{
     ending::Ending,
+    paced::{Cut, Paced, Reach},
     parts::{PartError, Parts, Streaming},
 };
 use crate::{audit::Receipt, listener::BodyError, model::Sighting, upstream};
@@ -67,25 +67,12 @@ enum State {
     Done,
 }
 
-/// What bounds a body on its way to the caller.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Reach {
-    /// The longest pause of the CRM.
-    pub(super) patience: Duration,
-    /// The end of the exchange: a body that dribbles forever is cut.
-    pub(super) until: Instant,
-    /// Bytes.
-    pub(super) bytes: u64,
-}
-
 /// Handed to the connection at once: a slow caller then asks again before its connection counts as stalled.
 pub(super) const MAX_FRAME_BYTES: usize = 64 * 1024;
 
 struct Relay {
-    body: upstream::Body,
+    body: Paced<upstream::Body>,
     ending: Ending,
-    reach: Reach,
-    waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl Body {
@@ -100,7 +87,7 @@ impl Body {
 
     pub(super) fn relay(body: upstream::Body, mut ending: Ending, reach: Reach) -> Self {
         ending.released = body.is_end_stream();
-        Self(State::Relay(Box::new(Relay { body, ending, reach, waiting: None })))
+        Self(State::Relay(Box::new(Relay { body: Paced::new(body, reach), ending })))
     }
 }
 
@@ -165,34 +152,20 @@ impl HttpBody for Body {
 
 impl Relay {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let fault = loop {
-            if Instant::now() >= self.reach.until {
-                break PartError::Late;
+        let fault = match ready!(self.body.poll_data(context)) {
+            Some(Ok(data)) => {
+                self.ending.bytes += data.len() as u64;
+                self.ending.released = self.body.is_end_stream();
+                return Poll::Ready(Some(Ok(Frame::data(data))));
             }
-            match Pin::new(&mut self.body).poll_frame(context) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    self.waiting = None;
-                    // Trailers end here: no field of them was looked at.
-                    let Ok(data) = frame.into_data() else { continue };
-                    if self.ending.bytes + data.len() as u64 > self.reach.bytes {
-                        break PartError::TooLarge;
-                    }
-                    self.ending.bytes += data.len() as u64;
-                    self.ending.released = self.body.is_end_stream();
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
-                }
-                Poll::Ready(Some(Err(error))) => break PartError::of_body(&error),
-                Poll::Ready(None) => {
-                    self.ending.released = true;
-                    return Poll::Ready(None);
-                }
-                Poll::Pending => {
-                    let until = (Instant::now() + self.reach.patience).min(self.reach.until);
-                    let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-                    ready!(waiting.as_mut().poll(context));
-                    break if Instant::now() >= self.reach.until { PartError::Late } else { PartError::Stalled };
-                }
+            None => {
+                self.ending.released = true;
+                return Poll::Ready(None);
             }
+            Some(Err(Cut::Sender(error))) => PartError::of_body(&error),
+            Some(Err(Cut::Stalled)) => PartError::Stalled,
+            Some(Err(Cut::Late)) => PartError::Late,
+            Some(Err(Cut::TooLarge)) => PartError::TooLarge,
         };
         self.ending.why = Some(fault.code());
         Poll::Ready(Some(Err(fault.to_string().into())))

@@ -8,21 +8,24 @@ use std::{
 };
 
 use super::{
+    budget::Rules,
     snapshot::{RoutePlan, Site, Snapshot},
     status::Status,
 };
 use crate::{
     config::{Config, ListenerSettings},
     crm::{self, Api},
-    crypto::{self, MacKey, Purpose, RootKey},
+    crypto::{self, Keyset, MacKey, Purpose, RootKey},
     detect::Detector,
     identity::Identity,
-    model::{ClassTable, Diagnostic, Operation, Problem},
+    keyring::Keyring,
+    model::{ClassSet, ClassTable, Diagnostic, Operation, Problem},
     policy::Policy,
-    protect::Protector,
+    protect::{Protector, Store},
     rewrite::{Layout, Links, Tools, WriteBack},
     tls, upstream,
     upstream::Upstream,
+    vault::Vault,
 };
 
 /// Keys of the gateway, derived from its root key.
@@ -33,6 +36,8 @@ pub struct Keys {
     pub subject_ref: MacKey,
     /// Pseudonyms.
     pub pseudonym: MacKey,
+    /// Hashes in the journals of sweeps.
+    pub sweep: MacKey,
 }
 
 /// Reads the root key.
@@ -57,6 +62,7 @@ pub fn keys(config: &Config) -> Result<Keys, Vec<Diagnostic>> {
         api_key: derive(Purpose::ApiKey)?,
         subject_ref: derive(Purpose::SubjectRef)?,
         pseudonym: derive(Purpose::Pseudonym)?,
+        sweep: derive(Purpose::Sweep)?,
     })
 }
 
@@ -68,6 +74,7 @@ pub fn build(
     config: &Config,
     generation: u64,
     status: &Status,
+    vault: Option<&Vault>,
     watched: &mut Watched,
 ) -> Result<Snapshot, Vec<Diagnostic>> {
     watched.file(Path::new(config.file()));
@@ -81,6 +88,7 @@ pub fn build(
     let identity = keys.as_ref().and_then(|keys| builder.identity(keys));
     let maps = builder.maps();
     let policy = builder.policy(&maps);
+    let store = builder.store();
     let catch_all = Arc::new(Layout::catch_all(&config.classes));
     let sites: BTreeMap<_, _> = config
         .listeners
@@ -104,12 +112,43 @@ pub fn build(
             classes: Arc::clone(&config.classes),
             protector: Protector::new(keys.pseudonym),
             detector: Detector::new(),
+            store,
         }),
+        budget: Rules::new(&config.budget),
         limits: config.limits.clone(),
         timeouts: config.timeouts.clone(),
         sites,
         catch_all,
+        vault: vault.cloned(),
+        folded: columns(&maps, true),
+        unfolded: columns(&maps, false),
     })
+}
+
+/// The keys of stored values; `None` where every class is stored in clear.
+///
+/// # Errors
+/// When the key file is missing, open to others, changed, or its provider refuses.
+pub fn keyset(config: &Config) -> Result<Option<Arc<Keyset>>, Vec<Diagnostic>> {
+    let stored = config.classes.iter().any(|(_, class)| class.storage.is_protected());
+    let Some(settings) = config.keys.as_ref().filter(|_| stored) else { return Ok(None) };
+    let keyring = Keyring::new(settings, config.base());
+    let keyset = keyring
+        .load()
+        .map_err(|error| vec![config.diagnose(&Problem::new("keys.keyset", error.to_string(), error.help()))])?;
+    if keyset.tenant() != config.gateway.tenant {
+        let what = "the key file belongs to another tenant than `gateway.tenant`".to_owned();
+        let help = "give this tenant's key file, or correct the tenant";
+        return Err(vec![config.diagnose(&Problem::new("keys.keyset", what, help))]);
+    }
+    Ok(Some(Arc::new(keyset)))
+}
+
+/// The classes with a written or read column that folds case, or with one that does not.
+fn columns(maps: &BTreeMap<String, Api>, folds_case: bool) -> ClassSet {
+    let routes = maps.values().flat_map(|api| api.routes());
+    let fields = routes.flat_map(|route| route.request.fields.iter().chain(&route.response.fields));
+    fields.filter(|field| field.column.folds_case == folds_case).map(|field| field.class).collect()
 }
 
 struct Builder<'c> {
@@ -180,6 +219,18 @@ impl Builder<'_> {
         let identity = Identity::new(settings, principals, keys.api_key.clone(), &mut files);
         self.read.append(&mut read);
         self.problems("", identity)
+    }
+
+    fn store(&mut self) -> Option<Store> {
+        let keyset = keyset(self.config);
+        let keyset = self.keep(keyset)??;
+        if let Some(settings) = &self.config.keys {
+            for file in Keyring::new(settings, self.config.base()).files() {
+                self.watched.borrow_mut().file(&file);
+            }
+        }
+        let domain = self.config.vault.as_ref().and_then(|vault| vault.token_domain.as_deref()).unwrap_or_default();
+        Some(Store::new(keyset, domain, self.config.gateway.region.as_deref()))
     }
 
     fn maps(&mut self) -> BTreeMap<String, Api> {

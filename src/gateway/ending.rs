@@ -27,6 +27,8 @@ pub(super) struct Ending {
     pub(super) decision: Arc<EventDecision>,
     pub(super) classes: Arc<ClassTable>,
     pub(super) route: Option<Arc<RouteStatus>>,
+    /// Classes the caller searches by.
+    pub(super) searched: ClassSet,
     pub(super) status: Option<u16>,
     pub(super) upstream_status: Option<u16>,
     pub(super) why: Option<&'static str>,
@@ -49,6 +51,7 @@ impl Ending {
             decision: Arc::clone(&shared.blank.decision),
             classes,
             route: None,
+            searched: ClassSet::EMPTY,
             status: None,
             upstream_status: None,
             why: None,
@@ -70,6 +73,7 @@ impl Ending {
             operation: Arc::clone(&self.operation),
             subjects,
             written,
+            searched: self.searched,
             decision: Arc::clone(&self.decision),
             classes: Arc::clone(&self.classes),
         })

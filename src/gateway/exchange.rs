@@ -2,19 +2,22 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts as RequestHead};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts as RequestHead};
 use hyper::body::Incoming as Inbound;
 
 use super::{
-    body::{Body, Reach},
+    body::Body,
+    budget::{self, Meter},
     ending::Ending,
     etag::ViewTag,
+    paced::Reach,
     plan::Plan,
     request::{self, Outbound, OutboundBody, Trouble},
     respond::Refusal,
-    response::{self, Answer},
+    response::{self, Answer, Sent},
     snapshot::{RoutePlan, Site, Snapshot},
     trace::TraceParent,
+    verify,
     worker::Worker,
 };
 use crate::{
@@ -54,6 +57,8 @@ pub(super) struct Exchange<'w> {
     pub(super) now: Timestamp,
     pub(super) ending: Ending,
     pub(super) trace: Option<TraceParent>,
+    /// The budgets that bear on it.
+    pub(super) meter: Option<Arc<Meter>>,
     head_only: bool,
     /// The record a caller may quote when the body shows nothing: of a write, of a refusal.
     reference: Option<HeaderValue>,
@@ -66,19 +71,25 @@ impl<'w> Exchange<'w> {
         let actor = Arc::new(Actor { principal: None, address: peer.address.ip() });
         let ending =
             Ending::new(Arc::clone(&worker.shared), worker.request_id(now), actor, Arc::clone(&snapshot.classes));
-        Self { worker, snapshot, peer: Arc::clone(peer), now, ending, trace: None, head_only: false, reference: None }
+        let (snapshot, peer) = (snapshot, Arc::clone(peer));
+        Self { worker, snapshot, peer, now, ending, trace: None, meter: None, head_only: false, reference: None }
     }
 
     async fn serve(&mut self, incoming: Incoming) -> Stage<Answer> {
         let (site, head, body) = self.accept(incoming)?;
         let principal = self.identify(&head)?;
+        if verify::is_asked(&head) {
+            return verify::answer(self, &site, &principal, head, body).await;
+        }
         let (matched, route) = self.map(&site, &head)?;
         let plan = self.authorise(&site, &route, &principal)?;
         let outbound = request::protect(self, &site, &route, &matched, &plan, head, body).await?;
+        self.meter = budget::open(self, &site, &route, &matched, &plan, outbound.written)?;
         self.intent(&route, &matched, &outbound).await?;
-        let Outbound { request, known, trouble, .. } = outbound;
+        let Outbound { request, known, trouble, unnamed, .. } = outbound;
         let response = self.forward(&site, &plan, &route, request, &trouble).await?;
-        response::view(self, &site, &route, &matched, &plan, known, response).await
+        let sent = Sent { known, unnamed };
+        response::view(self, &site, &route, &matched, &plan, sent, response).await
     }
 
     fn accept(&mut self, incoming: Incoming) -> Stage<(Arc<Site>, RequestHead, Inbound)> {
@@ -93,8 +104,7 @@ impl<'w> Exchange<'w> {
         if self.worker.shared.status.active.load(Ordering::Relaxed) > self.snapshot.limits.exchanges {
             return Err(Box::new(Refusal::overloaded()));
         }
-        let fresh = || crypto::random::<24>();
-        self.trace = TraceParent::of(&head.headers, fresh).ok();
+        self.trace = TraceParent::of(&head.headers, crypto::nonce::<24>).ok();
         self.ending.trace = self.trace.map(|parent| parent.trace);
         let site = self.snapshot.site(&self.peer.listener).cloned().ok_or_else(|| {
             let detail = "this listener is not part of the configuration any more; connect again";
@@ -128,7 +138,7 @@ impl<'w> Exchange<'w> {
     }
 
     fn map(&mut self, site: &Arc<Site>, head: &RequestHead) -> Stage<(Matched, Arc<RoutePlan>)> {
-        if METHOD_OVERRIDES.iter().any(|name| head.headers.contains_key(*name)) {
+        if METHOD_OVERRIDES.iter().any(|name| head.headers.contains_key(name)) {
             let detail = "headers that ask for another method than the request line are not served; send that method";
             return Err(Box::new(Refusal::new("method_override", StatusCode::BAD_REQUEST, detail)));
         }
@@ -146,7 +156,12 @@ impl<'w> Exchange<'w> {
         Ok((matched, route))
     }
 
-    fn authorise(&mut self, site: &Arc<Site>, route: &Arc<RoutePlan>, principal: &Arc<Principal>) -> Stage<Arc<Plan>> {
+    pub(super) fn authorise(
+        &mut self,
+        site: &Arc<Site>,
+        route: &Arc<RoutePlan>,
+        principal: &Arc<Principal>,
+    ) -> Stage<Arc<Plan>> {
         let plan = self.worker.plan(self, site, route, principal);
         plan.inspect(|plan| self.ending.decision = Arc::clone(&plan.decision))
     }
@@ -167,7 +182,7 @@ impl<'w> Exchange<'w> {
         Ok(())
     }
 
-    async fn forward(
+    pub(super) async fn forward(
         &mut self,
         site: &Site,
         plan: &Plan,
@@ -193,18 +208,15 @@ impl<'w> Exchange<'w> {
     }
 
     fn release(mut self, mut answer: Answer) -> Response<Body> {
-        if let (Some(reference), false) = (self.reference.take(), answer.head.headers.contains_key(AUDIT_REF)) {
-            answer.head.headers.insert(AUDIT_REF, reference);
+        if let (Some(reference), false) = (self.reference.take(), answer.head.headers.contains_key(&AUDIT_REF)) {
+            answer.head.headers.insert(AUDIT_REF.clone(), reference);
         }
         self.ending.status = Some(answer.head.status.as_u16());
         self.ending.why = answer.why;
         let (timeouts, limits) = (&self.snapshot.timeouts, &self.snapshot.limits);
-        let reach = Reach {
-            patience: timeouts.body.duration(),
-            until: self.ending.started() + timeouts.total.duration(),
-            bytes: limits.response_body_bytes,
-        };
-        Response::from_parts(answer.head, answer.body.into_body(self.ending, reach))
+        let until = self.ending.started() + timeouts.total.duration();
+        let reach = Reach { patience: timeouts.body.duration(), until: Some(until), bytes: limits.response_body_bytes };
+        Response::from_parts(answer.head, answer.body.into_body(self.ending, until, reach))
     }
 
     /// A refusal is recorded like an access; it carries no data, so without a record it still says that there is none.
@@ -229,7 +241,7 @@ impl<'w> Exchange<'w> {
         let request = uuid::Uuid::from_u128(self.ending.request).to_string();
         let (mut head, body) = refusal.into_response(&request);
         if let Some(reference) = self.reference.take() {
-            head.headers.insert(AUDIT_REF, reference);
+            head.headers.insert(AUDIT_REF.clone(), reference);
         }
         Response::from_parts(head, Body::full(body, self.ending))
     }
@@ -258,11 +270,11 @@ fn unreached(error: UpstreamError) -> Refusal {
 }
 
 /// The response header that names the record of what was done, shown or refused.
-pub(super) const AUDIT_REF: &str = "fieldgate-audit-ref";
+pub(super) static AUDIT_REF: HeaderName = HeaderName::from_static("fieldgate-audit-ref");
 
 /// `Fieldgate-Purpose` and `Fieldgate-Case`, as claimed.
 fn claimed_purpose(head: &RequestHead) -> Stage<Purpose> {
-    let text = |name: &str| -> Stage<Option<&str>> {
+    let text = |name: &HeaderName| -> Stage<Option<&str>> {
         let mut values = head.headers.get_all(name).iter();
         let Some(value) = values.next() else { return Ok(None) };
         let wrong = || {
@@ -275,13 +287,20 @@ fn claimed_purpose(head: &RequestHead) -> Stage<Purpose> {
         }
         Ok(Some(text))
     };
-    let code = text("fieldgate-purpose")?.map(Arc::from);
-    let case = text("fieldgate-case")?.map(|case| Sensitive::new(case.to_owned()));
+    let code = text(&PURPOSE)?.map(Arc::from);
+    let case = text(&CASE)?.map(|case| Sensitive::new(case.to_owned()));
     Ok(Purpose { code, case })
 }
 
+static PURPOSE: HeaderName = HeaderName::from_static("fieldgate-purpose");
+static CASE: HeaderName = HeaderName::from_static("fieldgate-case");
+
 /// Headers by which frameworks serve another method than the one that was mapped and authorised.
-const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+static METHOD_OVERRIDES: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
+];
 
 /// Longest purpose code or case reference, in bytes.
 const MAX_PURPOSE_BYTES: usize = 128;

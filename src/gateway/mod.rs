@@ -2,6 +2,7 @@
 
 mod admin;
 mod body;
+mod budget;
 mod build;
 mod coding;
 mod control;
@@ -9,17 +10,22 @@ mod ending;
 mod etag;
 mod exchange;
 mod jwks;
+mod paced;
 mod parts;
 mod plan;
 mod reload;
 mod request;
 mod respond;
 mod response;
+mod search;
 mod shared;
 mod snapshot;
 mod status;
+mod stored;
+mod stored_status;
 mod threads;
 mod trace;
+mod verify;
 mod worker;
 
 use std::{
@@ -28,11 +34,12 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-pub use build::{Keys, PolicyFiles, Watched, build, keys, policy_files};
+pub use build::{Keys, PolicyFiles, Watched, build, keys, keyset, policy_files};
 pub use respond::Refusal;
 pub use shared::now;
 pub use snapshot::{RoutePlan, Site, Snapshot};
 pub use status::{Histogram, RouteStatus, Status};
+pub use stored_status::StoredStatus;
 
 use crate::{
     audit::{self, Log},
@@ -40,7 +47,9 @@ use crate::{
     crypto::SigningKey,
     listener,
     model::{Diagnostic, Event, Lifecycle, Problem},
+    vault::{self, Vault},
 };
+use budget::Budgets;
 use reload::Reloader;
 use shared::Shared;
 use threads::{Doors, Threads};
@@ -90,7 +99,8 @@ impl Gateway {
         let keys = keys(config)?;
         let status = Arc::new(Status::default());
         let mut watched = Watched::default();
-        let snapshot = build(config, 1, &status, &mut watched)?;
+        let vault = open_vault(config)?;
+        let snapshot = build(config, 1, &status, vault.as_ref(), &mut watched)?;
         let doors = bind(config, &snapshot)?;
         let admin = TcpListener::bind(config.admin.address)
             .map_err(|error| taken("admin.address", config.admin.address, &error))?;
@@ -99,7 +109,9 @@ impl Gateway {
         let addresses = doors.iter().map(|door| (door.name.to_string(), door.address)).collect();
         let wires = doors.iter().map(|door| Arc::clone(&door.wire)).collect();
         let started = Lifecycle::PolicyLoaded { policy: snapshot.policy.fingerprint().to_string() };
-        let shared = Arc::new(Shared::new(snapshot, log, status, wires));
+        let budgets = Budgets::new(keys.subject_ref.clone());
+        budgets.restore(&snapshot.budget, &log_dir(config), now());
+        let shared = Arc::new(Shared::new(snapshot, log, status, budgets, wires));
         let _ = shared.log.append(&Event::Lifecycle { at: shared.now(), what: started });
         let reloader = Arc::new(Reloader::new(config, Arc::clone(&shared), &doors, watched));
         let threads = Threads::spawn(config, &shared, doors, &reloader, admin).map_err(system)?;
@@ -178,6 +190,15 @@ fn open_log(config: &Config, keys: &Keys) -> Result<Log, StartError> {
         what: format!("the access log in `{}` cannot be opened: {error}", settings.dir.display()),
         help: "run `fieldgate audit verify` and follow its report; a new log is made by `fieldgate audit init`"
             .to_owned(),
+    })
+}
+
+fn open_vault(config: &Config) -> Result<Option<Vault>, StartError> {
+    let (Some(keyset), Some(settings)) = (keyset(config)?, &config.vault) else { return Ok(None) };
+    let settings = vault::Settings { dir: config.path(&settings.dir), ..settings.clone() };
+    Vault::open(&settings, keyset).map(Some).map_err(|error| {
+        let problem = Problem::new("vault", format!("the vault cannot be opened: {error}"), error.help());
+        StartError::Configuration(vec![config.diagnose(&problem)])
     })
 }
 

@@ -8,15 +8,19 @@ use tokio::time::Instant;
 
 use super::{
     body::{Clearance, Held, MAX_FRAME_BYTES, nothing_shown},
+    budget::{self, Meter},
     coding::{CodingError, Decoder},
     ending::Ending,
+    respond::Refusal,
+    stored::Resolver,
 };
 use crate::{
     audit::AuditError,
     listener::BodyError,
-    model::{AccessKind, ClassSet, Sighting, Subject},
-    rewrite::{ResponseView, RewriteError},
+    model::{AccessKind, ClassSet, Sighting, Subject, SubjectRef},
+    rewrite::{self, Collector, ResponseView, RewriteError},
     upstream::{self, UpstreamError},
+    vault::VaultError,
 };
 
 /// Why a part cannot be shown.
@@ -43,6 +47,9 @@ pub(super) enum PartError {
     /// The record is not durable.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// What is needed to open stored values is not to be had.
+    #[error("stored values cannot be opened at the moment")]
+    Vault(#[from] VaultError),
 }
 
 impl PartError {
@@ -60,8 +67,10 @@ impl PartError {
             Self::TooLarge => "response_too_large",
             Self::Coding(CodingError::Unsupported) => "unsupported_coding",
             Self::Coding(_) => "invalid_coding",
+            Self::Rewrite(RewriteError::OverBudget) => budget::CODE,
             Self::Rewrite(_) => "invalid_response",
             Self::Audit(_) => "audit_unavailable",
+            Self::Vault(_) => "vault_unavailable",
         }
     }
 }
@@ -80,6 +89,9 @@ pub(super) struct Parts {
     body: upstream::Body,
     decoder: Option<Decoder>,
     view: Option<ResponseView>,
+    /// Opens stored values, where there are any.
+    opening: Option<Opening>,
+    meter: Option<Arc<Meter>>,
     bounds: Bounds,
     /// Coded bytes that came and are not decoded yet.
     coded: Bytes,
@@ -92,6 +104,22 @@ pub(super) struct Parts {
     ready: Option<Bytes>,
 }
 
+/// What opening the stored values of a body takes.
+pub(super) struct Opening {
+    resolver: Resolver,
+    collector: Collector,
+    /// Subjects whose records this body names.
+    unnamed: Vec<SubjectRef>,
+    hidden: u64,
+}
+
+impl Opening {
+    /// Absent when no map describes the body.
+    pub(super) fn new(resolver: Resolver, plan: &Arc<rewrite::Plan>, unnamed: Vec<SubjectRef>) -> Option<Self> {
+        Some(Self { resolver, collector: Collector::new(plan)?, unnamed, hidden: 0 })
+    }
+}
+
 /// One window of output.
 pub(super) struct Window {
     held: Held,
@@ -100,6 +128,9 @@ pub(super) struct Window {
 
 /// Coded bytes decoded at once, so that a window that is full stops decoding too.
 const CODED_STEP_BYTES: usize = 2 * 1024;
+
+/// Decoded bytes whose stored values are asked for at once.
+const DECODED_STEP_BYTES: usize = 32 * 1024;
 
 /// How much is rewritten before the first record: small answers need one, large ones start early.
 const FIRST_WINDOW_BYTES: usize = 128 * 1024;
@@ -117,6 +148,8 @@ impl Parts {
             body,
             decoder: Some(decoder),
             view: Some(view),
+            opening: None,
+            meter: None,
             bounds,
             coded: Bytes::new(),
             out: Vec::new(),
@@ -125,6 +158,31 @@ impl Parts {
             recorded: 0,
             ready: None,
         }
+    }
+
+    /// Opens stored values too.
+    pub(super) fn with_stored(mut self, opening: Opening) -> Self {
+        if let Some(view) = &mut self.view {
+            view.name_records(opening.unnamed.len() + 1);
+        }
+        self.opening = Some(opening);
+        self
+    }
+
+    /// How many values could not be opened so far.
+    pub(super) fn hidden(&self) -> u64 {
+        self.opening.as_ref().map_or(0, |opening| opening.hidden)
+    }
+
+    /// Settles with `meter` what is shown.
+    pub(super) fn metered(mut self, meter: Option<Arc<Meter>>) -> Self {
+        self.meter = meter;
+        self
+    }
+
+    /// Why the caller gets nothing, when a budget is the reason.
+    pub(super) fn refusal(&self) -> Option<Box<Refusal>> {
+        Some(Box::new(self.meter.as_ref()?.stopped()?.refusal()))
     }
 
     /// Whether everything was rewritten.
@@ -166,9 +224,12 @@ impl Parts {
     }
 
     async fn clear(&mut self, window: Window, ending: &Ending) -> Result<(Bytes, Clearance), PartError> {
+        // That a search found nobody is an answer, too.
+        let searched = !ending.searched.is_empty() && self.recorded == 0;
+        let found = !window.sightings.is_empty();
         let clearance = match nothing_shown(&window.sightings) {
-            Some(nothing) => Clearance::NothingShown(nothing),
-            None => {
+            Some(nothing) if !searched => Clearance::NothingShown(nothing),
+            _ => {
                 self.recorded += 1;
                 let subject = |seen| Subject { kind: Arc::clone(&self.resource), seen };
                 let subjects = window.sightings.into_iter().map(subject).collect();
@@ -176,6 +237,15 @@ impl Parts {
                 Clearance::Recorded(ending.record(kind, subjects, ClassSet::EMPTY).await?)
             }
         };
+        if let Some(meter) = &self.meter {
+            meter.settle(ending.shared().now());
+            if found {
+                meter.found_somebody();
+            }
+            if self.is_complete() {
+                meter.end_find();
+            }
+        }
         Ok((window.held.release(&clearance), clearance))
     }
 
@@ -188,7 +258,7 @@ impl Parts {
             }
             if !self.coded.is_empty() {
                 let step = self.coded.split_to(self.coded.len().min(CODED_STEP_BYTES));
-                self.push(&step, ending)?;
+                self.push(&step, ending).await?;
                 continue;
             }
             let frame = tokio::time::timeout(self.bounds.patience, self.body.frame()).await;
@@ -196,13 +266,13 @@ impl Parts {
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
                     if self.decoder.as_ref().is_some_and(Decoder::is_identity) {
-                        self.push(&data, ending)?;
+                        self.push(&data, ending).await?;
                     } else {
                         self.coded = data;
                     }
                 }
                 Some(Err(error)) => return Err(PartError::of_body(&error)),
-                None => sightings = self.end(ending)?,
+                None => sightings = self.end(ending).await?,
             }
         }
         let ready = match &mut self.view {
@@ -218,8 +288,11 @@ impl Parts {
         Ok(Window { held: Held::new(bytes), sightings })
     }
 
-    fn push(&mut self, data: &[u8], ending: &Ending) -> Result<(), PartError> {
+    async fn push(&mut self, data: &[u8], ending: &Ending) -> Result<(), PartError> {
         self.received += data.len() as u64;
+        if self.opening.is_some() {
+            return self.push_stored(data, ending).await;
+        }
         let (Some(decoder), Some(view)) = (&mut self.decoder, &mut self.view) else { return Ok(()) };
         let (out, status) = (&mut self.out, &ending.shared().status);
         decoder.push(data, |decoded| {
@@ -232,15 +305,58 @@ impl Parts {
         Ok(())
     }
 
-    fn end(&mut self, ending: &Ending) -> Result<Vec<Sighting>, PartError> {
-        let (Some(decoder), Some(mut view)) = (self.decoder.take(), self.view.take()) else { return Ok(Vec::new()) };
-        decoder.finish(|decoded| view.push(decoded, &mut self.out).map_err(PartError::Rewrite))?;
+    /// As [`Self::push`], after the vault was asked for what the leaves of these bytes need.
+    async fn push_stored(&mut self, data: &[u8], ending: &Ending) -> Result<(), PartError> {
+        let mut decoded = Vec::new();
+        if let Some(decoder) = &mut self.decoder {
+            decoder.push(data, |bytes| {
+                decoded.extend_from_slice(bytes);
+                Ok::<(), PartError>(())
+            })?;
+        }
+        self.show_stored(&decoded, ending).await
+    }
+
+    async fn show_stored(&mut self, decoded: &[u8], ending: &Ending) -> Result<(), PartError> {
+        let (Some(opening), Some(view)) = (&mut self.opening, &mut self.view) else { return Ok(()) };
+        let status = &ending.shared().status;
+        for step in decoded.chunks(DECODED_STEP_BYTES) {
+            status.rewritten_bytes.fetch_add(step.len() as u64, Ordering::Relaxed);
+            let needs = opening.collector.push(step)?;
+            view.answer(opening.resolver.answers(&needs).await?);
+            view.push(step, &mut self.out)?;
+            let notes = view.take_notes();
+            opening.hidden += notes.hidden();
+            opening.resolver.noted(notes, status, &ending.classes).await;
+        }
+        if self.taken + self.out.len() as u64 > self.bounds.body_bytes {
+            return Err(PartError::TooLarge);
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self, ending: &Ending) -> Result<Vec<Sighting>, PartError> {
+        let Some(decoder) = self.decoder.take() else { return Ok(Vec::new()) };
+        if self.opening.is_some() {
+            let mut decoded = Vec::new();
+            decoder.finish(|bytes| {
+                decoded.extend_from_slice(bytes);
+                Ok::<(), PartError>(())
+            })?;
+            self.show_stored(&decoded, ending).await?;
+        } else if let Some(view) = &mut self.view {
+            decoder.finish(|decoded| view.push(decoded, &mut self.out).map_err(PartError::Rewrite))?;
+        }
+        let Some(view) = self.view.take() else { return Ok(Vec::new()) };
         if self.received == 0 {
             // 200 with no body at all: there is nothing to show, and nothing that could be invalid.
             return Ok(Vec::new());
         }
         if let Some(route) = &ending.route {
             route.leaves.fetch_add(view.protected_leaves(), Ordering::Relaxed);
+        }
+        if let Some(opening) = &self.opening {
+            opening.resolver.name(&opening.unnamed, view.named_records()).await;
         }
         Ok(view.finish(&mut self.out)?)
     }
@@ -257,6 +373,11 @@ impl Streaming {
     /// The next part; `None` at the end.
     pub(super) async fn next(mut self: Box<Self>) -> (Box<Self>, Result<Option<Bytes>, BodyError>) {
         let part = tokio::time::timeout_at(self.until, self.parts.part(&mut self.ending)).await;
+        if let Ok(Err(PartError::Rewrite(RewriteError::OverBudget))) = &part
+            && let Some(meter) = &self.parts.meter
+        {
+            meter.record(&mut self.ending).await;
+        }
         let part = part.unwrap_or(Err(PartError::Late)).map_err(|error| {
             tracing::warn!(error = %error, code = error.code(), "exchange ended");
             self.ending.why = Some(error.code());

@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use super::{
     build::{Watched, build},
     shared::Shared,
+    snapshot::Snapshot,
     threads::Door,
 };
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
     listener::Limits,
     model::{Diagnostic, Event, Lifecycle, Problem},
     tls,
+    vault::{self, VaultError},
 };
 
 /// Knows what was read and how to read it again.
@@ -56,6 +58,7 @@ struct Fixed {
     root_key: PathBuf,
     workers: usize,
     audit: audit::Settings,
+    vault: Option<vault::Settings>,
     log: LogSettings,
 }
 
@@ -69,6 +72,7 @@ impl Fixed {
             root_key: config.path(&config.gateway.root_key),
             workers: config.gateway.workers,
             audit: config.audit.clone(),
+            vault: config.vault.clone(),
             log: config.log.clone(),
         }
     }
@@ -83,6 +87,7 @@ impl Fixed {
             (self.root_key != other.root_key, "gateway.root_key"),
             (self.workers != other.workers, "gateway.workers"),
             (self.audit != other.audit, "audit"),
+            (self.vault != other.vault, "vault"),
             (self.log != other.log, "log"),
         ]
         .into_iter()
@@ -150,7 +155,8 @@ impl Reloader {
             return Err(vec![config.diagnose(&Problem::new(key, what, "restart the gateway, or change it back"))]);
         }
         let before = self.shared.snapshot.load_full();
-        let after = build(&config, before.generation + 1, &self.shared.status, watched)?;
+        let after = build(&config, before.generation + 1, &self.shared.status, before.vault.as_ref(), watched)?;
+        adopt(&config, &before, &after)?;
         after.identity.inherit_keys(&before.identity);
         for site in after.sites() {
             if let Some((tls, limits)) = self.doors.get(&site.listener) {
@@ -190,6 +196,32 @@ impl Reloader {
             let _ = self.shared.log.append(&Event::Lifecycle { at, what: loaded });
         }
     }
+}
+
+/// The vault uses the keys of `after` from now on.
+fn adopt(config: &Config, before: &Snapshot, after: &Snapshot) -> Result<(), Vec<Diagnostic>> {
+    let wrong = |what: String, help: &str| Err(vec![config.diagnose(&Problem::new("keys", what, help))]);
+    match (&before.vault, &after.tools.store) {
+        (_, None) => Ok(()),
+        (None, Some(_)) => wrong(
+            "a class is stored protected now, and the vault is opened at the start only".to_owned(),
+            "restart the gateway",
+        ),
+        (Some(vault), Some(store)) => match wait(vault.with_keyset(Arc::clone(store.keys()))) {
+            Ok(()) => Ok(()),
+            Err(error) => wrong(format!("the vault does not take the key file: {error}"), error.help()),
+        },
+    }
+}
+
+/// Waits on a thread of its own: a reload may be asked for from inside a runtime.
+fn wait(taken: impl Future<Output = Result<(), VaultError>> + Send) -> Result<(), VaultError> {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_or_else(|error| Err(VaultError::Unavailable(error.to_string())), |runtime| runtime.block_on(taken))
+    };
+    let ended = std::thread::scope(|scope| scope.spawn(run).join());
+    ended.unwrap_or_else(|_| Err(VaultError::Unavailable("its thread ended".to_owned())))
 }
 
 fn stamps(watched: &Watched) -> Stamps {

@@ -4,7 +4,6 @@ use std::{
     pin::Pin,
     sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -12,18 +11,20 @@ use http::{HeaderMap, Method, Request, StatusCode, header, request::Parts as Req
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming as Inbound;
-use tokio::time::Sleep;
 
 use super::{
     exchange::{Exchange, Stage},
+    paced::{Cut, Paced, Reach},
     plan::Plan,
     respond::Refusal,
+    search,
     snapshot::{RoutePlan, Site},
+    stored::Sealed,
 };
 use crate::{
     crm::Matched,
     listener::{BodyError, BodyFault, body_fault},
-    model::{BodyFormat, ClassSet, Sensitive},
+    model::{BodyFormat, ClassSet, Sensitive, SubjectRef},
     protect, rewrite,
     rewrite::RewriteError,
     upstream,
@@ -38,6 +39,8 @@ pub(super) struct Outbound {
     pub(super) known: Vec<Sensitive<String>>,
     /// Set when a streamed body fails on its way.
     pub(super) trouble: Trouble,
+    /// Subjects whose records the CRM is about to name.
+    pub(super) unnamed: Vec<SubjectRef>,
 }
 
 /// Makes the CRM's request out of the caller's.
@@ -51,36 +54,56 @@ pub(super) async fn protect(
     body: Inbound,
 ) -> Stage<Outbound> {
     refuse_stand_ins(matched)?;
+    let target = search::target(&exchange.snapshot, matched).await?;
+    let mut looked_for = target.classes;
     let mut known = site.secrets.clone();
+    known.extend(target.known);
     known.extend(matched.protected.iter().map(|(_, value)| value.clone()));
     let mut written = ClassSet::EMPTY;
     let trouble = Trouble::default();
+    let mut unnamed = Vec::new();
     let body = if body.is_end_stream() {
         OutboundBody::Full(Bytes::new())
     } else if route.request_format == BodyFormat::Empty {
         no_body(exchange, body).await?;
         OutboundBody::Full(Bytes::new())
+    } else if let Some(rule) = search::body_rule(matched) {
+        let bytes = query_body(exchange, &head, body).await?;
+        let query = search::body(&exchange.snapshot, rule, &bytes).await?;
+        looked_for = looked_for.union(query.classes);
+        known.extend(query.known);
+        OutboundBody::Full(Bytes::from(query.text))
     } else if route.request.is_pass_through() {
         let left = exchange.snapshot.limits.request_body_bytes;
         if body.size_hint().lower() > left {
             return Err(Box::new(Fault::TooLarge("limits.request_body_bytes").refusal()));
         }
         let patience = exchange.snapshot.timeouts.body.duration();
-        OutboundBody::Stream(Streamed { body, left, patience, waiting: None, trouble: trouble.clone() })
+        let reach = Reach { patience, until: None, bytes: left };
+        OutboundBody::Stream(Streamed { body: Paced::new(body, reach), trouble: trouble.clone() })
     } else {
         let guarded = guard(exchange, route, plan, &head, body).await?;
         written = guarded.written;
+        if !route.action.is_write() {
+            search::plain(&exchange.snapshot, &guarded.known)?;
+        }
         known.extend(guarded.known);
-        OutboundBody::Full(Bytes::from(guarded.body))
+        let sealed = store(exchange, route, plan, matched, guarded.body).await?;
+        known.extend(sealed.known);
+        unnamed = sealed.unnamed;
+        OutboundBody::Full(Bytes::from(sealed.body))
     };
     let headers = headers(exchange, site, plan, &head, &body)?;
     let mut request = Request::new(body);
     *request.method_mut() = head.method;
-    *request.uri_mut() = site.upstream.uri(&matched.target).ok_or_else(|| {
+    *request.uri_mut() = site.upstream.uri(&target.text).ok_or_else(|| {
         Box::new(Refusal::new("unmapped_route", StatusCode::NOT_FOUND, "the request target is not valid"))
     })?;
     *request.headers_mut() = headers;
-    Ok(Outbound { request, written, known, trouble })
+    if !route.action.is_write() {
+        written = written.union(looked_for);
+    }
+    Ok(Outbound { request, written, known, trouble, unnamed })
 }
 
 /// A masked value in a query or a path finds nothing and means that the caller searches with what it was shown.
@@ -99,28 +122,88 @@ async fn guard(
     head: &RequestHead,
     body: Inbound,
 ) -> Stage<rewrite::Guarded> {
+    let form = route.request_format == BodyFormat::Form;
+    readable(head, form)?;
+    let limit = (exchange.snapshot.limits.guarded_body_bytes, "limits.guarded_body_bytes");
+    let bytes = read(exchange, body, limit).await?;
+    if bytes.is_empty() {
+        return Ok(rewrite::Guarded::default());
+    }
+    let view = exchange.snapshot.request_view(route, plan);
+    let json = if form { Some(rewrite::form::to_json(&bytes).map_err(|error| bad_form(&error))?) } else { None };
+    let body = json.as_deref().unwrap_or(&bytes);
+    rewrite::guard_request(&view, body, route.write_back(&head.method)).map_err(|error| Box::new(refused(&error)))
+}
+
+/// A body that is a query: read whole, like one whose fields are protected.
+async fn query_body(exchange: &Exchange<'_>, head: &RequestHead, body: Inbound) -> Stage<BytesMut> {
+    readable(head, false)?;
+    read(exchange, body, (exchange.snapshot.limits.guarded_body_bytes, "limits.guarded_body_bytes")).await
+}
+
+/// Whether the body is of the media type that the route takes, and not in a content coding.
+fn readable(head: &RequestHead, form: bool) -> Stage<()> {
     let media = head.headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
-    if route.request_format != BodyFormat::Json || !media.is_some_and(is_json) {
-        let detail = "this route takes JSON (`Content-Type: application/json`)";
+    if !media.is_some_and(|media| if form { is_form(media) } else { is_json(media) }) {
+        let detail = if form {
+            "this route takes a form (`Content-Type: application/x-www-form-urlencoded`)"
+        } else {
+            "this route takes JSON (`Content-Type: application/json`)"
+        };
         return Err(Box::new(Refusal::new("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)));
     }
     if head.headers.contains_key(header::CONTENT_ENCODING) {
         let detail = "send the body without a content coding: its fields have to be read";
         return Err(Box::new(Refusal::new("unsupported_coding", StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)));
     }
-    let bytes = read(exchange, body).await?;
-    if bytes.is_empty() {
-        return Ok(rewrite::Guarded::default());
-    }
-    let view = exchange.snapshot.request_view(route, plan);
-    rewrite::guard_request(&view, &bytes, route.write_back(&head.method)).map_err(|error| Box::new(refused(&error)))
+    Ok(())
 }
 
-async fn read(exchange: &Exchange<'_>, mut body: Inbound) -> Stage<BytesMut> {
-    let limit = exchange.snapshot.limits.guarded_body_bytes;
+/// The guarded body in the form in which the CRM stores it.
+async fn store(
+    exchange: &Exchange<'_>,
+    route: &RoutePlan,
+    plan: &Plan,
+    matched: &Matched,
+    body: Vec<u8>,
+) -> Stage<Sealed> {
+    let sealed = match exchange.snapshot.resolver(route) {
+        Some(resolver) if !body.is_empty() => {
+            let view = exchange.snapshot.request_view(route, plan);
+            resolver.seal(&view, body, matched.subject.as_ref()).await?
+        }
+        _ => Sealed { body, ..Sealed::default() },
+    };
+    if route.request_format != BodyFormat::Form || sealed.body.is_empty() {
+        return Ok(sealed);
+    }
+    let body = rewrite::form::from_json(&sealed.body).map_err(|error| bad_form(&error))?;
+    Ok(Sealed { body, ..sealed })
+}
+
+fn bad_form(error: &rewrite::form::FormError) -> Box<Refusal> {
+    let detail = format!("the form is not acceptable: {error}; encode it as UTF-8, percent-encoded");
+    Box::new(Refusal::new("invalid_form", StatusCode::BAD_REQUEST, detail))
+}
+
+/// `application/x-www-form-urlencoded`, in UTF-8 when it says.
+fn is_form(media: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(media) else { return false };
+    let mut parts = text.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default();
+    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        && parts.all(|parameter| parameter.eq_ignore_ascii_case("charset=utf-8"))
+}
+
+/// A body up to `limit`, in bytes and with its name.
+pub(super) async fn read(
+    exchange: &Exchange<'_>,
+    mut body: Inbound,
+    (limit, name): (usize, &'static str),
+) -> Stage<BytesMut> {
     let patience = exchange.snapshot.timeouts.body.duration();
     let refuse = |fault: Fault| Box::new(fault.refusal());
-    let too_large = Fault::TooLarge("limits.guarded_body_bytes");
+    let too_large = Fault::TooLarge(name);
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if expected > limit {
         return Err(refuse(too_large));
@@ -223,7 +306,7 @@ impl Trouble {
     }
 }
 
-fn refused(error: &RewriteError) -> Refusal {
+pub(super) fn refused(error: &RewriteError) -> Refusal {
     match error {
         RewriteError::MaskedValue { fields } => {
             let detail =
@@ -253,7 +336,7 @@ fn headers(
     headers.remove(header::TRAILER);
     exchange.view_tag(plan).unmark(&mut headers);
     if let Some(value) = exchange.trace.as_ref().and_then(super::trace::TraceParent::header) {
-        headers.insert("traceparent", value);
+        headers.insert(super::trace::TRACEPARENT.clone(), value);
     }
     headers.remove(header::CONTENT_LENGTH);
     if let OutboundBody::Full(bytes) = body {
@@ -290,43 +373,24 @@ pub(super) enum OutboundBody {
     Stream(Streamed),
 }
 
-/// The caller's body, bounded in size and in the time between two frames. Trailers end here: nothing has looked at them.
+/// The caller's body.
 pub(super) struct Streamed {
-    body: Inbound,
-    /// Bytes that may still come.
-    left: u64,
-    patience: Duration,
-    waiting: Option<Pin<Box<Sleep>>>,
+    body: Paced<Inbound>,
     trouble: Trouble,
 }
 
 impl Streamed {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        loop {
-            let fault = match Pin::new(&mut self.body).poll_frame(context) {
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Ready(Some(Ok(frame))) => {
-                    self.waiting = None;
-                    let Ok(data) = frame.into_data() else { continue };
-                    match self.left.checked_sub(data.len() as u64) {
-                        Some(left) => {
-                            self.left = left;
-                            return Poll::Ready(Some(Ok(Frame::data(data))));
-                        }
-                        None => Fault::TooLarge("limits.request_body_bytes"),
-                    }
-                }
-                Poll::Ready(Some(Err(error))) => Fault::of(&error),
-                Poll::Pending => {
-                    let patience = self.patience;
-                    let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-                    ready!(waiting.as_mut().poll(context));
-                    Fault::Stalled
-                }
-            };
-            let _ = self.trouble.0.set(fault);
-            return Poll::Ready(Some(Err("the caller's body ended early".into())));
-        }
+        let fault = match ready!(self.body.poll_data(context)) {
+            None => return Poll::Ready(None),
+            Some(Ok(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+            Some(Err(Cut::TooLarge)) => Fault::TooLarge("limits.request_body_bytes"),
+            // The exchange as a whole is bounded where it is run.
+            Some(Err(Cut::Stalled | Cut::Late)) => Fault::Stalled,
+            Some(Err(Cut::Sender(error))) => Fault::of(&error),
+        };
+        let _ = self.trouble.0.set(fault);
+        Poll::Ready(Some(Err("the caller's body ended early".into())))
     }
 }
 

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts as ResponseHead};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response::Parts as ResponseHead};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
+use tokio::time::Instant;
 
 use super::{
-    body::{Body, Clearance, Held, Reach, nothing_shown},
+    body::{Body, Clearance, Held, nothing_shown},
+    budget::{self, Shape},
     coding::Decoder,
     ending::Ending,
     exchange::{AUDIT_REF, Exchange, Stage},
-    parts::{Bounds, PartError, Parts},
+    paced::Reach,
+    parts::{Bounds, Opening, PartError, Parts},
     plan::Plan,
     request::is_json,
     respond::Refusal,
@@ -20,7 +23,7 @@ use super::{
 };
 use crate::{
     crm::{self, LinkOutcome, Matched},
-    model::{AccessKind, BodyFormat, ClassSet, Sensitive, Sighting, Subject},
+    model::{AccessKind, BodyFormat, ClassSet, Sensitive, Sighting, Subject, SubjectRef},
     rewrite::{self, ResponseView},
     upstream,
 };
@@ -44,13 +47,21 @@ pub(super) enum AnswerBody {
 }
 
 impl AnswerBody {
-    pub(super) fn into_body(self, ending: Ending, reach: Reach) -> Body {
+    pub(super) fn into_body(self, ending: Ending, until: Instant, reach: Reach) -> Body {
         match self {
             Self::Full(bytes) => Body::full(bytes, ending),
-            Self::Parts(parts) => Body::parts(*parts, ending, reach.until),
+            Self::Parts(parts) => Body::parts(*parts, ending, until),
             Self::Relay(body) => Body::relay(body, ending, reach),
         }
     }
+}
+
+/// What is remembered of the request.
+pub(super) struct Sent {
+    /// Protected values that an error body must not echo.
+    pub(super) known: Vec<Sensitive<String>>,
+    /// Subjects whose records the CRM names in its answer.
+    pub(super) unnamed: Vec<SubjectRef>,
 }
 
 /// Turns the CRM's response into what this caller may see.
@@ -60,9 +71,10 @@ pub(super) async fn view(
     route: &RoutePlan,
     matched: &Matched,
     plan: &Plan,
-    known: Vec<Sensitive<String>>,
+    sent: Sent,
     response: Response<upstream::Body>,
 ) -> Stage<Answer> {
+    let Sent { known, unnamed } = sent;
     let (mut head, body) = response.into_parts();
     upstream::headers::prepare_response(&mut head.headers, site.inbound.pass_cookies);
     head.version = http::Version::HTTP_11;
@@ -83,11 +95,13 @@ pub(super) async fn view(
     if head.status == StatusCode::PARTIAL_CONTENT {
         return Err(blocked("partial_response", "the CRM answered with a part of a body, which cannot be protected"));
     }
+    let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::RESET_CONTENT);
+    let bodiless = bodiless || exchange.is_head() || body.is_end_stream();
+    budget::answered(exchange, head.status, if bodiless { Shape::Head } else { Shape::Body });
     let tools = &exchange.snapshot.tools;
     conceal(&mut head.headers, tools, &known);
     per_caller(exchange, plan, &mut head.headers);
-    let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::RESET_CONTENT);
-    if bodiless || exchange.is_head() || body.is_end_stream() {
+    if bodiless {
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.remove(header::CONTENT_ENCODING);
         return Ok(Answer { head, body: AnswerBody::Full(Bytes::new()), why: None });
@@ -99,7 +113,7 @@ pub(super) async fn view(
     let view = exchange.snapshot.response_view(site, route, plan, known, subject, success);
     let json = head.headers.get(header::CONTENT_TYPE).is_some_and(|value| is_json(value.as_bytes()));
     match (json, success) {
-        (true, _) => Job { exchange, route, head, body }.json(view).await,
+        (true, _) => Job { exchange, route, head, body }.json(view, unnamed).await,
         (false, true) => {
             let detail = "the CRM sent another media type than the API map says, so nothing of it is shown";
             Err(blocked("unexpected_media_type", detail))
@@ -115,10 +129,10 @@ fn blocked(code: &'static str, detail: &str) -> Box<Refusal> {
 /// `Location`, `Content-Location` and `Link` point at the gateway; a redirect to another host is not passed on.
 fn links(site: &Site, headers: &mut HeaderMap) -> Stage<()> {
     for name in [header::LOCATION, header::CONTENT_LOCATION, header::LINK] {
-        let values: Vec<HeaderValue> = headers.get_all(&name).iter().cloned().collect();
-        if values.is_empty() {
+        if !headers.contains_key(&name) {
             continue;
         }
+        let values: Vec<HeaderValue> = headers.get_all(&name).iter().cloned().collect();
         headers.remove(&name);
         for value in values {
             let text = value.to_str().unwrap_or("//");
@@ -170,19 +184,22 @@ fn conceal(headers: &mut HeaderMap, tools: &rewrite::Tools, known: &[Sensitive<S
     }
 }
 
+/// What the CRM says of a body that is not the one the caller gets.
+static OF_OTHER_BYTES: [HeaderName; 9] = [
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    header::ACCEPT_RANGES,
+    header::CONTENT_RANGE,
+    header::AGE,
+    header::EXPIRES,
+    HeaderName::from_static("server-timing"),
+];
+
 /// What a body that differs per caller may say about itself (RFC 9110 §8.8, RFC 9111 §5.2, RFC 9530).
 fn per_caller(exchange: &Exchange<'_>, plan: &Plan, headers: &mut HeaderMap) {
-    for name in [
-        "content-md5",
-        "digest",
-        "content-digest",
-        "repr-digest",
-        "accept-ranges",
-        "content-range",
-        "age",
-        "expires",
-        "server-timing",
-    ] {
+    for name in &OF_OTHER_BYTES {
         headers.remove(name);
     }
     exchange.view_tag(plan).mark(headers);
@@ -196,8 +213,11 @@ fn private(headers: &mut HeaderMap) {
         header::VARY,
         HeaderValue::from_static("Authorization, Fieldgate-Key, Fieldgate-Purpose, Fieldgate-Case"),
     );
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
+
+/// Says that placeholders stand for values that could not be opened, as far as that is known when the head leaves.
+const WARNINGS: &str = "fieldgate-warnings";
 
 struct Job<'e, 'w> {
     exchange: &'e mut Exchange<'w>,
@@ -207,7 +227,7 @@ struct Job<'e, 'w> {
 }
 
 impl Job<'_, '_> {
-    async fn json(mut self, view: Arc<rewrite::Plan>) -> Stage<Answer> {
+    async fn json(mut self, view: Arc<rewrite::Plan>, unnamed: Vec<SubjectRef>) -> Stage<Answer> {
         let limits = &self.exchange.snapshot.limits;
         let codings = self.head.headers.get_all(header::CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
         let decoder = Decoder::new(codings, limits.expansion).map_err(|error| stopped(&PartError::Coding(error)))?;
@@ -218,11 +238,22 @@ impl Job<'_, '_> {
         };
         self.head.headers.remove(header::CONTENT_ENCODING);
         self.head.headers.remove(header::CONTENT_LENGTH);
-        let mut parts =
-            Parts::new(self.body, decoder, ResponseView::new(view), bounds, Arc::clone(&self.route.resource));
-        let (first, reference) = parts.first(&self.exchange.ending).await.map_err(|error| stopped(&error))?;
+        let opening = match self.exchange.snapshot.resolver(self.route) {
+            Some(resolver) => Opening::new(resolver, &view, unnamed),
+            None => None,
+        };
+        let (view, meter) = budget::watch(self.exchange, ResponseView::new(view), self.head.status);
+        let mut parts = Parts::new(self.body, decoder, view, bounds, Arc::clone(&self.route.resource)).metered(meter);
+        if let Some(opening) = opening {
+            parts = parts.with_stored(opening);
+        }
+        let first = parts.first(&self.exchange.ending).await;
+        let (first, reference) = first.map_err(|error| parts.refusal().unwrap_or_else(|| stopped(&error)))?;
         if let Some(value) = reference.and_then(|reference| HeaderValue::try_from(reference).ok()) {
-            self.head.headers.insert(AUDIT_REF, value);
+            self.head.headers.insert(AUDIT_REF.clone(), value);
+        }
+        if parts.hidden() > 0 {
+            self.head.headers.insert(WARNINGS, HeaderValue::from_static("values-unavailable"));
         }
         let body = if parts.is_complete() {
             AnswerBody::Full(first)
@@ -253,7 +284,7 @@ impl Job<'_, '_> {
                     self.exchange.ending.record(AccessKind::Reveal { part: 1 }, subjects, ClassSet::EMPTY).await;
                 let receipt = recorded.map_err(|_| Box::new(Refusal::audit_unavailable()))?;
                 if let Ok(value) = HeaderValue::try_from(receipt.reference()) {
-                    self.head.headers.insert(AUDIT_REF, value);
+                    self.head.headers.insert(AUDIT_REF.clone(), value);
                 }
                 Clearance::Recorded(receipt)
             }
@@ -328,6 +359,7 @@ fn stopped(error: &PartError) -> Box<Refusal> {
     tracing::warn!(error = %error, code = error.code(), "response not shown");
     Box::new(match error {
         PartError::Audit(_) => Refusal::audit_unavailable(),
+        PartError::Vault(error) => *super::stored::unavailable(error),
         PartError::Stalled | PartError::Late => {
             Refusal::new(error.code(), StatusCode::GATEWAY_TIMEOUT, error.to_string())
         }

@@ -11,7 +11,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use super::{snapshot::Snapshot, status::Status};
+use super::{budget::Budgets, snapshot::Snapshot, status::Status};
 use crate::{
     audit::{self, AuditError, Receipt},
     listener,
@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub log: audit::Log,
     /// Counters.
     pub status: Arc<Status>,
+    /// How many people whom has seen.
+    pub(super) budgets: Arc<Budgets>,
     /// Counters of the listeners.
     pub wires: Vec<Arc<listener::Wire>>,
     /// Whether the gateway is on its way down.
@@ -43,12 +45,13 @@ pub(super) struct Blank {
 }
 
 impl Shared {
-    /// Shares `snapshot` and `log`.
+    /// Shares `snapshot`, `log` and what was counted.
     #[must_use]
     pub(super) fn new(
         snapshot: Snapshot,
         log: audit::Log,
         status: Arc<Status>,
+        budgets: Budgets,
         wires: Vec<Arc<listener::Wire>>,
     ) -> Self {
         let blank = Blank {
@@ -66,6 +69,7 @@ impl Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             log,
             status,
+            budgets: Arc::new(budgets),
             wires,
             draining: AtomicBool::new(false),
             cut: watch::Sender::new(false),

@@ -4,17 +4,20 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use http::Method;
 
-use super::status::RouteStatus;
+use super::{budget, status::RouteStatus, stored::Resolver};
 use crate::{
     config::{LimitSettings, TimeoutSettings},
     crm::Api,
+    crypto::Spelling,
     identity::Identity,
     listener,
-    model::{Action, BodyFormat, ClassSet, ClassTable, Operation, Sensitive, SubjectId},
+    model::{Action, BodyFormat, ClassId, ClassSet, ClassTable, Operation, Sensitive, SubjectId},
     policy::Policy,
+    protect::Store,
     rewrite::{self, Layout, Links, Tools, WriteBack},
     tls,
     upstream::{self, Upstream},
+    vault::Vault,
 };
 
 /// One loaded configuration.
@@ -33,12 +36,39 @@ pub struct Snapshot {
     pub classes: Arc<ClassTable>,
     /// Detectors and stand-ins.
     pub tools: Arc<Tools>,
+    /// How many people whom may see.
+    pub(super) budget: budget::Rules,
     /// Bounds.
     pub limits: LimitSettings,
     /// Bounds in time.
     pub timeouts: TimeoutSettings,
     pub(super) sites: BTreeMap<Arc<str>, Arc<Site>>,
     pub(super) catch_all: Arc<Layout>,
+    /// Keys of subjects and tokens; absent when every class is stored in clear.
+    pub(super) vault: Option<Vault>,
+    /// Classes with a column that folds case, and classes with one that does not.
+    pub(super) folded: ClassSet,
+    pub(super) unfolded: ClassSet,
+}
+
+/// The spellings in which a class's sealed values may stand in the CRM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spellings {
+    base64: bool,
+    base32: bool,
+}
+
+impl Spellings {
+    /// What `forms` gives for each spelling.
+    pub(super) fn each<T, E>(self, forms: impl Fn(Spelling) -> Result<Vec<T>, E>) -> Result<Vec<T>, E> {
+        let mut all = Vec::new();
+        for (there, spelling) in [(self.base64, Spelling::Base64), (self.base32, Spelling::Base32)] {
+            if there {
+                all.extend(forms(spelling)?);
+            }
+        }
+        Ok(all)
+    }
 }
 
 /// A listener and the CRM behind it.
@@ -102,6 +132,23 @@ impl Snapshot {
         self.sites.values()
     }
 
+    /// The keys and the vault; absent when every class is stored in clear.
+    pub(super) fn storing(&self) -> Option<(&Store, &Vault)> {
+        self.tools.store.as_ref().zip(self.vault.as_ref())
+    }
+
+    /// How the columns of `class` spell sealed values.
+    pub(super) fn spellings(&self, class: ClassId) -> Spellings {
+        let folded = self.folded.contains(class);
+        Spellings { base32: folded, base64: !folded || self.unfolded.contains(class) }
+    }
+
+    /// Who asks the vault for records of `route`; absent when every class is stored in clear.
+    pub(super) fn resolver(&self, route: &RoutePlan) -> Option<Resolver> {
+        let (store, vault) = self.storing()?;
+        Some(Resolver::new(vault.clone(), store.clone(), &route.resource))
+    }
+
     /// What the rewriter does with a response of `route`.
     pub(super) fn response_view(
         &self,
@@ -136,7 +183,7 @@ impl Snapshot {
         }
     }
 
-    fn rewrite_limits(&self) -> rewrite::Limits {
+    pub(super) fn rewrite_limits(&self) -> rewrite::Limits {
         rewrite::Limits {
             depth: self.limits.json_depth,
             value_bytes: self.limits.value_bytes,

@@ -1,5 +1,6 @@
 //! What the gateway counts about itself; atomics in, Prometheus text out. Names of routes and codes only, never values.
 
+use super::stored_status::StoredStatus;
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -97,6 +98,8 @@ pub struct Status {
     pub reloads_refused: AtomicU64,
     /// Records that could not be appended (the exchange was refused).
     pub audit_refused: AtomicU64,
+    /// What was met among stored values.
+    pub stored: StoredStatus,
 }
 
 impl Status {
@@ -138,6 +141,7 @@ impl Status {
         ] {
             counter(&mut out, name, help, value);
         }
+        self.stored.write(&mut out);
         let _ = writeln!(out, "# HELP fieldgate_policy_seconds Time policy took for a plan that was not cached.");
         let _ = writeln!(out, "# TYPE fieldgate_policy_seconds histogram");
         self.policy.write(&mut out, "fieldgate_policy_seconds", "kind=\"plan\"");

@@ -135,6 +135,8 @@ fn work(
     shared: &Arc<Shared>,
 ) {
     runtime.block_on(async {
+        // Ends with the runtime.
+        tokio::spawn(shared.log.bell());
         let mut serving = tokio::task::JoinSet::new();
         for (socket, settings) in doors {
             serving.spawn(listener::serve(socket, settings, handler.clone(), stopping.clone()));

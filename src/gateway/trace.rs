@@ -1,6 +1,6 @@
 //! W3C Trace Context: the caller's trace goes on, or a new one begins.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::crypto::{self, NoRandomness};
 
@@ -18,7 +18,7 @@ impl TraceParent {
         headers: &HeaderMap,
         fresh: impl FnOnce() -> Result<[u8; 24], NoRandomness>,
     ) -> Result<Self, NoRandomness> {
-        if let Some(parent) = headers.get("traceparent").and_then(|value| Self::parse(value.as_bytes())) {
+        if let Some(parent) = headers.get(&TRACEPARENT).and_then(|value| Self::parse(value.as_bytes())) {
             return Ok(parent);
         }
         let random = fresh()?;
@@ -40,10 +40,13 @@ impl TraceParent {
 
     /// The header for the CRM: same trace, `span` as the parent.
     pub(super) fn header(&self) -> Option<HeaderValue> {
-        let text = format!("00-{}-{}-{:02x}", crypto::hex(&self.trace), crypto::hex(&self.span), self.flags);
-        HeaderValue::try_from(text).ok()
+        let (trace, span, flags) = (crypto::hex(&self.trace), crypto::hex(&self.span), crypto::hex(&[self.flags]));
+        HeaderValue::try_from(["00", &trace, &span, &flags].join("-")).ok()
     }
 }
+
+/// The header's name.
+pub(super) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let lower = text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));

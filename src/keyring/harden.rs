@@ -16,8 +16,8 @@ pub struct Hardening {
     pub locked: bool,
 }
 
-/// Smallest RLIMIT_MEMLOCK with which locking everything is tried, in bytes (4 GiB): below it, every allocation past the
-/// limit would fail in a running gateway.
+/// Smallest RLIMIT_MEMLOCK with which locking everything is tried, in bytes (4 GiB): below it, every allocation past
+/// the limit would fail in a running gateway.
 const ENOUGH_BYTES: u64 = 4 << 30;
 
 /// Hardens this process; once, before any key is read. What the system refuses is said in the log, and nothing else

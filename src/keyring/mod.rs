@@ -1,13 +1,24 @@
-//! Key files and the providers that wrap their roots: a configuration in, an opened keyset out, and edited key files back
-//! to disk. Which key seals, and what a key's life allows, is decided in `crypto`.
+//! Key files and the providers that wrap their roots: a configuration in, an opened keyset out, and edited key files
+//! back to disk. Which key seals, and what a key's life allows, is decided in `crypto`.
 
 mod error;
 mod harden;
+#[cfg(feature = "aws-kms")]
+mod kms;
 mod passphrase;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod private;
 mod provider;
+mod remote;
+#[cfg(any(feature = "aws-kms", feature = "vault-transit"))]
+mod service;
 mod settings;
+#[cfg(feature = "aws-kms")]
+mod sigv4;
 mod store;
+#[cfg(feature = "vault-transit")]
+mod transit;
 
 use std::path::{Path, PathBuf};
 
@@ -83,6 +94,7 @@ impl Keyring {
     /// # Errors
     /// When the key file exists, or cannot be written, or the provider refuses.
     pub fn create(&self, tenant: &str, classes: &[ClassPlan<'_>], now: Timestamp) -> Result<KeyFile, KeyringError> {
+        store::make_folder(&self.path)?;
         let _lock = Lock::take(&self.path)?;
         if self.path.exists() {
             return Err(KeyringError::Exists(self.path.clone()));

@@ -1,4 +1,5 @@
-//! A key-encryption key out of a passphrase: Argon2id (RFC 9106) with its parameters and salt in front of what it wraps.
+//! A key-encryption key out of a passphrase: Argon2id (RFC 9106) with its parameters and salt in front of what it
+//! wraps.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use zeroize::Zeroizing;

@@ -17,8 +17,8 @@ pub(super) const MAX_KEY_FILE_BYTES: u64 = 16 << 20;
 /// Longest file with a single secret, in bytes.
 pub(super) const MAX_SECRET_BYTES: u64 = 64 << 10;
 
-/// The text of a file that belongs to us (or to root) and that nobody else may read or write. What is checked is the opened
-/// file, so a link that is swapped in between changes nothing.
+/// The text of a file that belongs to us (or to root) and that nobody else may read or write. What is checked is the
+/// opened file, so a link that is swapped in between changes nothing.
 pub(super) fn read(path: &Path, most: u64) -> Result<Sensitive<String>, KeyringError> {
     let file = File::open(path).map_err(KeyringError::io(path, "cannot be opened"))?;
     let metadata = file.metadata().map_err(KeyringError::io(path, "cannot be examined"))?;

@@ -1,5 +1,5 @@
-//! The providers of key-encryption keys: each wraps and unwraps one 32-byte root, bound to its tenant. They are asked once
-//! at start and once per reload, never for a value.
+//! The providers of key-encryption keys: each wraps and unwraps one 32-byte root, bound to its tenant. They are asked
+//! once at start and once per reload, never for a value.
 
 use std::{
     collections::BTreeMap,
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{KeyringError, passphrase, private, settings::KekSettings};
+use super::{KeyringError, passphrase, private, remote, settings::KekSettings};
 use crate::{
     crypto::{Kek, Krk, WrapKey},
     model::Sensitive,
@@ -150,27 +150,4 @@ pub(super) fn secret(path: &Path) -> Result<Sensitive<String>, KekError> {
 
 fn unread(error: &KeyringError) -> KekError {
     KekError::Secret(error.to_string())
-}
-
-/// Providers outside of this process, each behind its build feature.
-mod remote {
-    use std::collections::BTreeMap;
-
-    use super::{KekError, KekSettings, Krk};
-
-    pub(super) fn wrap(
-        _settings: &KekSettings,
-        _root: &Krk,
-        _context: &BTreeMap<String, String>,
-    ) -> Result<(String, Vec<u8>), KekError> {
-        Err(KekError::NotBuilt)
-    }
-
-    pub(super) fn unwrap(
-        _settings: &KekSettings,
-        _wrapped: &[u8],
-        _context: &BTreeMap<String, String>,
-    ) -> Result<Krk, KekError> {
-        Err(KekError::NotBuilt)
-    }
 }

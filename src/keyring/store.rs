@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -85,6 +85,14 @@ pub(super) fn generations(path: &Path) -> Result<Vec<PathBuf>, KeyringError> {
         .collect();
     found.sort();
     Ok(found)
+}
+
+/// Makes the folder of the key file, for its owner alone.
+pub(super) fn make_folder(path: &Path) -> Result<(), KeyringError> {
+    let folder = folder(path);
+    // A crash behind this line leaves an empty folder.
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(KeyringError::io(folder, "cannot be made"))
 }
 
 fn remove(path: &Path) -> Result<(), KeyringError> {

@@ -21,6 +21,8 @@ pub enum BodyFormat {
     /// One JSON text (RFC 8259).
     #[default]
     Json,
+    /// `application/x-www-form-urlencoded` (WHATWG URL §5): requests only; `$.name` selects the pairs of that name.
+    Form,
     /// Bytes that hold nothing protected: relayed as they are. Has to be written down in the map.
     Opaque,
     /// No body is expected.

@@ -26,6 +26,8 @@ pub struct Sighting {
     pub pseudonym: ClassSet,
     /// Classes withheld.
     pub redact: ClassSet,
+    /// Classes of `mask` that policy would have revealed: a budget was used up.
+    pub capped: ClassSet,
 }
 
 /// A subject in a record.
@@ -115,6 +117,15 @@ pub struct Outcome {
     pub why: Option<&'static str>,
 }
 
+/// What a comparison came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verified {
+    /// The value is the one of the field.
+    Match,
+    /// It is not, or there is none.
+    NoMatch,
+}
+
 /// The kind of an access record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessKind {
@@ -125,6 +136,8 @@ pub enum AccessKind {
         /// Which part of the body.
         part: u32,
     },
+    /// Before the answer whether a value is the one of a record's field.
+    Verify(Verified),
     /// A refusal.
     Deny,
     /// The end; exactly one per exchange.
@@ -152,6 +165,8 @@ pub struct AccessEvent {
     pub subjects: Vec<Subject>,
     /// Classes the caller wrote (`access.intent`).
     pub written: ClassSet,
+    /// Classes the caller searched by or compared with.
+    pub searched: ClassSet,
     /// Decided how.
     pub decision: Arc<EventDecision>,
     /// Names for the class sets above.

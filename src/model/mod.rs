@@ -19,7 +19,7 @@ pub use class::{Class, ClassId, ClassSet, ClassTable, Entity, FREE_TEXT, MaskSty
 pub use diagnostic::{Diagnostic, Position, Problem};
 pub use event::{
     AccessEvent, AccessKind, Actor, Effect, Event, EventDecision, Lifecycle, Operation, Outcome, Purpose, Sighting,
-    Subject, SubjectId,
+    Subject, SubjectId, Verified,
 };
 pub use peer::{ClientAuth, ClientCertificate, NoCertificate, Peer, Protocol};
 pub use principal::{Kind, Principal, Training, UnknownKind, Via};

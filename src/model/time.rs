@@ -72,6 +72,20 @@ impl fmt::Display for Timestamp {
         let (year, month, day) = self.date();
         let micros = self.0.rem_euclid(86_400_000_000);
         let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
+        if (0..=9999).contains(&year) {
+            // Every record carries one: digit by digit, it costs a tenth of what `write!` does.
+            let two = |number: i64| [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+            let ([y1, y2], [y3, y4]) = (two(year / 100), two(year % 100));
+            let ([m1, m2], [d1, d2]) = (two(i64::from(month)), two(i64::from(day)));
+            let ([h1, h2], [n1, n2], [s1, s2]) = (two(seconds / 3600), two(seconds / 60 % 60), two(seconds % 60));
+            let ([f1, f2], [f3, f4], [f5, f6]) =
+                (two(fraction / 10_000), two(fraction / 100 % 100), two(fraction % 100));
+            let text = [
+                y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'.', f1, f2, f3,
+                f4, f5, f6, b'Z',
+            ];
+            return f.write_str(std::str::from_utf8(&text).unwrap_or_default());
+        }
         write!(
             f,
             "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{fraction:06}Z",

@@ -87,6 +87,16 @@ impl Views {
         both
     }
 
+    /// The same views, none above `most`.
+    #[must_use]
+    pub fn at_most(&self, most: View) -> Self {
+        let mut capped = self.clone();
+        for view in &mut capped.0 {
+            *view = (*view).min(most);
+        }
+        capped
+    }
+
     /// The classes of `among` that are shown exactly at `view`.
     #[must_use]
     pub fn at(&self, view: View, among: ClassSet) -> ClassSet {
@@ -111,5 +121,7 @@ mod tests {
         human.set(class, View::Mask);
         agent.set(class, View::Reveal);
         assert_eq!(human.meet(&agent).get(class), View::Mask);
+        assert_eq!(agent.at_most(View::Mask).get(class), View::Mask);
+        assert_eq!(agent.at_most(View::Mask).get(ClassId::new(2).unwrap()), View::Redact);
     }
 }

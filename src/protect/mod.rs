@@ -4,10 +4,15 @@
 mod mask;
 mod normalise;
 mod pseudonym;
+mod stored;
 mod text;
 
 pub use normalise::normalise;
+pub use stored::{
+    Answers, Opened, Owners, Store, Stored, SubjectAnswer, TokenAnswer, Unopened, Unstorable, fits, holds,
+};
 
+pub use crate::crypto::SubjectKey;
 use crate::{
     crypto::MacKey,
     model::{Class, Leaf, View},
@@ -58,6 +63,16 @@ impl Protector {
                 self.span(class, view, value, out);
                 Shown::Text
             }
+        }
+    }
+
+    /// Appends what [`Self::leaf`] makes of a masked text or number that is written as most are, when nothing in it has to
+    /// be escaped in JSON: no quote, backslash or control character. Else nothing, and `false`.
+    #[inline]
+    pub fn plain_mask(&self, class: &Class, leaf: Leaf<'_>, out: &mut Vec<u8>) -> bool {
+        match leaf {
+            Leaf::Text(value) | Leaf::Number(value) => mask::plain(class.mask, value, out),
+            Leaf::Bool(_) | Leaf::Null => false,
         }
     }
 

@@ -1,6 +1,6 @@
-//! A value in, the form that is compared out (field-protection.md §3). Only what goes into an index, a look-up hash or a
-//! deterministic value is normalised; the stored text stays as it came. A change of these rules needs a new version name:
-//! everything indexed before would not be found any more.
+//! A value in, the form that is compared out (field-protection.md §3). Only what goes into an index, a look-up hash or
+//! a deterministic value is normalised; the stored text stays as it came. A change of these rules needs a new version
+//! name: everything indexed before would not be found any more.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -19,8 +19,8 @@ pub fn normalise(normaliser: Normaliser, text: &str, region: Option<&str>) -> St
     }
 }
 
-/// Trimmed, NFKC, lower case, the domain as an A-label (UTS 46). Dots and tags of the local part stay: whether they matter
-/// is the mail host's business.
+/// Trimmed, NFKC, lower case, the domain as an A-label (UTS 46). Dots and tags of the local part stay: whether they
+/// matter is the mail host's business.
 fn email(text: &str) -> String {
     let folded = lower(text);
     let folded = folded.trim();
@@ -38,9 +38,9 @@ fn lower(text: &str) -> String {
     text.nfkc().collect::<String>().to_lowercase().nfkc().collect()
 }
 
-/// `+` and digits where the number is international or the region says how to make it so; else its digits; an extension
-/// follows as `x12`. What has other words in it (`1-800-FLOWERS`, an address) is compared as a name: its digits alone would
-/// make different things equal.
+/// `+` and digits where the number is international or the region says how to make it so; else its digits; an
+/// extension follows as `x12`. What has other words in it (`1-800-FLOWERS`, an address) is compared as a name: its
+/// digits alone would make different things equal.
 fn phone(text: &str, region: Option<&str>) -> String {
     let plain: String = text.nfkc().map(ascii_digit).collect::<String>().to_lowercase();
     let plain = plain.trim().trim_start_matches("tel:").trim_start_matches("tel").trim_start_matches('.');
@@ -111,7 +111,8 @@ fn id(text: &str) -> String {
 
 /// NFKC, case folded, single spaces.
 fn name(text: &str) -> String {
-    // Upper case first folds `ß` and `ss`, `ς` and `σ` together, which lower case alone does not (Unicode 5.18, caseless).
+    // Upper case first folds `ß` and `ss`, `ς` and `σ` together, which lower case alone does not (Unicode 5.18,
+    // caseless).
     let folded = text.nfkc().collect::<String>().to_uppercase().to_lowercase();
     let folded: String = folded.replace('ς', "σ").nfkc().collect();
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -235,14 +236,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_second_time_changes_nothing(text in "\\PC{0,24}", at in 0usize..5, region in prop::option::of("US|DE|IT|HU|XX")) {
+        fn a_second_time_changes_nothing(
+            text in "\\PC{0,24}",
+            at in 0usize..5,
+            region in prop::option::of("US|DE|IT|HU|XX"),
+        ) {
             let normaliser = Normaliser::ALL[at];
             let once = normalise(normaliser, &text, region.as_deref());
             prop_assert_eq!(normalise(normaliser, &once, region.as_deref()), once);
         }
 
         #[test]
-        fn dialled_digits_do_not_move_a_second_time(text in "[+0-9() x]{0,16}", region in prop::option::of("US|DE|IT|HU|SG|XX")) {
+        fn dialled_digits_do_not_move_a_second_time(
+            text in "[+0-9() x]{0,16}",
+            region in prop::option::of("US|DE|IT|HU|SG|XX"),
+        ) {
             let once = normalise(Normaliser::Phone, &text, region.as_deref());
             prop_assert_eq!(normalise(Normaliser::Phone, &once, region.as_deref()), once);
         }

@@ -18,24 +18,79 @@ fn digit(c: char) -> Option<char> {
 
 /// Whether the digits of `value` have the length and the check digit (Luhn) of one card number.
 pub(super) fn is_card(value: &str) -> bool {
-    if value.is_ascii() {
-        return is_ascii_card(value.as_bytes());
+    if let Some(number) = AsciiNumber::of(value) {
+        return number.is_card();
     }
     (12..=19).contains(&digits(value).count()) && luhn(digits(value).collect::<Vec<_>>().iter().rev().copied(), 0) == 0
 }
 
-/// The same without a character or an allocation: most card numbers are ASCII.
-fn is_ascii_card(value: &[u8]) -> bool {
-    let (mut count, mut sums) = (0_u32, [0_u32; 2]);
-    for digit in value.iter().rev().filter(|byte| byte.is_ascii_digit()).map(|byte| u32::from(byte - b'0')) {
-        let doubled = if digit > 4 { digit * 2 - 9 } else { digit * 2 };
-        sums = if count & 1 == 0 { [sums[0] + digit, sums[1]] } else { [sums[0], sums[1] + doubled] };
-        count += 1;
-        if count > 19 {
-            return false;
+/// The digits of an ASCII text, counted and summed in one pass: most numbers are ASCII.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AsciiNumber {
+    pub(super) count: usize,
+    /// The last four, NUL where there are fewer.
+    pub(super) last: [u8; 4],
+    /// There are letters.
+    pub(super) worded: bool,
+    luhn: u64,
+}
+
+impl AsciiNumber {
+    /// `None` when `value` is not ASCII.
+    #[inline]
+    pub(super) fn of(value: &str) -> Option<Self> {
+        let bytes = value.as_bytes();
+        match bytes.last_chunk::<4>() {
+            Some(last) if bytes.iter().fold(true, |all, byte| all & byte.is_ascii_digit()) => {
+                // Past 19 digits the sum means nothing, so it may wrap; without checks it is a few vectors.
+                let value = |byte: u8| u32::from(byte.wrapping_sub(b'0'));
+                let (first, pairs) = bytes.as_rchunks::<2>();
+                let first = first.first().map_or(0, |digit| value(*digit));
+                let luhn = pairs.iter().fold(first, |sum, [tens, ones]| {
+                    sum.wrapping_add(u32::from(doubled(tens.wrapping_sub(b'0')))).wrapping_add(value(*ones))
+                });
+                Some(Self { count: bytes.len(), last: *last, worded: false, luhn: u64::from(luhn) })
+            }
+            _ => Self::spaced(bytes),
         }
     }
-    count >= 12 && (sums[0] + sums[1]).is_multiple_of(10)
+
+    fn spaced(bytes: &[u8]) -> Option<Self> {
+        let mut all = 0;
+        let (mut count, mut last, mut worded) = (0, 0_u32, false);
+        // The Luhn sums when the digit read last is taken once and when it is doubled.
+        let (mut once, mut twice) = (0_u64, 0_u64);
+        for byte in bytes {
+            all |= byte;
+            let digit = byte.wrapping_sub(b'0');
+            if digit < 10 {
+                (once, twice) = (twice + u64::from(digit), once + u64::from(doubled(digit)));
+                (count, last) = (count + 1, last << 8 | u32::from(*byte));
+            } else {
+                worded |= byte.is_ascii_alphabetic();
+            }
+        }
+        all.is_ascii().then_some(Self { count, last: last.to_be_bytes(), worded, luhn: once })
+    }
+
+    pub(super) fn is_card(self) -> bool {
+        (12..=19).contains(&self.count) && self.luhn.is_multiple_of(10)
+    }
+}
+
+/// The digits of an ASCII text that ends in four of them, and those four.
+#[inline]
+pub(super) fn ending_digits(value: &str) -> Option<(usize, [u8; 4])> {
+    let last = *value.as_bytes().last_chunk::<4>()?;
+    let plain = value.is_ascii() && last.iter().all(u8::is_ascii_digit);
+    plain.then(|| (value.bytes().filter(u8::is_ascii_digit).count(), last))
+}
+
+/// Twice `digit`, and the digits of that added up.
+#[inline]
+fn doubled(digit: u8) -> u8 {
+    let twice = digit.wrapping_mul(2);
+    if digit > 4 { twice.wrapping_sub(9) } else { twice }
 }
 
 /// The Luhn sum modulo ten of digits from the last to the first; `place` 1 when the check digit is left out.
@@ -53,22 +108,52 @@ pub(super) fn luhn(reversed: impl Iterator<Item = char>, place: usize) -> u32 {
 /// Local part and domain of an address as most are written: ASCII, nothing around it. `None` leaves it to
 /// [`split_address`], which agrees wherever this finds one.
 pub(super) fn plain_address(value: &str) -> Option<(&str, &str)> {
-    let (local, domain) = value.split_once('@')?;
-    let atom = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+' | b'\'');
-    if local.is_empty() || !local.bytes().all(atom) {
+    let bytes = value.as_bytes();
+    let local = bytes.iter().take_while(|byte| kind(**byte) & ATOM != 0).count();
+    if local == 0 || bytes.get(local) != Some(&b'@') {
         return None;
     }
-    let (mut digits, mut dots, mut before) = (0, 0, b'.');
-    for byte in domain.bytes() {
-        match byte {
-            b'0'..=b'9' => digits += 1,
-            b'a'..=b'z' | b'A'..=b'Z' | b'-' => {}
-            b'.' if before != b'.' => dots += 1,
-            _ => return None,
+    let (mut digits, mut dots, mut before) = (0, 0, DOT);
+    for byte in bytes.get(local + 1..)? {
+        let kind = kind(*byte);
+        if kind & (LABEL | DOT) == 0 || kind & before & DOT != 0 {
+            return None;
         }
-        before = byte;
+        digits += usize::from(kind & DIGIT != 0);
+        dots += usize::from(kind & DOT != 0);
+        before = kind;
     }
-    (dots > 0 && before != b'.' && digits < 8).then_some((local, domain))
+    if dots == 0 || before & DOT != 0 || digits >= 8 {
+        return None;
+    }
+    value.get(..local).zip(value.get(local + 1..))
+}
+
+const ATOM: u8 = 1;
+const LABEL: u8 = 2;
+const DIGIT: u8 = 4;
+const DOT: u8 = 8;
+
+/// What a byte can be in an address.
+#[inline]
+fn kind(byte: u8) -> u8 {
+    const KINDS: [u8; 256] = {
+        let (mut kinds, mut byte) = ([0; 256], 0_u8);
+        while byte < 128 {
+            #[expect(clippy::indexing_slicing, reason = "a byte is below 256; this runs in the compiler")]
+            let slot = &mut kinds[byte as usize];
+            *slot = match byte {
+                b'0'..=b'9' => ATOM | LABEL | DIGIT,
+                b'a'..=b'z' | b'A'..=b'Z' | b'-' => ATOM | LABEL,
+                b'.' => ATOM | DOT,
+                b'_' | b'+' | b'\'' => ATOM,
+                _ => 0,
+            };
+            byte += 1;
+        }
+        kinds
+    };
+    KINDS.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
 /// Local part and domain of one address; `Jane <jane@example.com>` is read as what is in the brackets.

@@ -1,8 +1,6 @@
 //! A request body on its way to the CRM: masked values that a client writes back do not replace the real ones.
 
-use std::fmt::Write;
-
-use super::{Plan, RewriteError, base64, layout::Rule, view};
+use super::{Plan, RewriteError, base64, layout::Rule, place::Place, view};
 use crate::{
     formats::{
         json::{Edit, Handler, Splicer, Trace},
@@ -48,6 +46,7 @@ pub fn guard_request(plan: &Plan, body: &[u8], write_back: WriteBack) -> Result<
         write_back,
         guarded: Guarded::default(),
         refused: Vec::new(),
+        place: Place::default(),
         open: Vec::new(),
         masked: false,
         cuts: Vec::new(),
@@ -72,9 +71,6 @@ pub fn guard_request(plan: &Plan, body: &[u8], write_back: WriteBack) -> Result<
 /// An open object or array.
 struct Open {
     object: bool,
-    /// The member or element that comes next or is being read.
-    name: Option<String>,
-    index: u64,
     start: usize,
     /// Members: first byte, one past the last, whether it goes.
     members: Vec<(usize, usize, bool)>,
@@ -85,6 +81,7 @@ struct Guard<'a> {
     write_back: WriteBack,
     guarded: Guarded,
     refused: Vec<String>,
+    place: Place,
     open: Vec<Open>,
     /// The leaf just read is a masked value that goes.
     masked: bool,
@@ -106,13 +103,12 @@ impl Handler for Guard<'_> {
             return Ok(Edit::Keep);
         }
         if masked {
-            let in_array = self.open.iter().any(|open| !open.object);
-            if self.write_back == WriteBack::Refuse || in_array || self.open.is_empty() {
-                self.refused.push(self.path());
+            if self.write_back == WriteBack::Refuse || self.place.in_array() || self.place.is_root() {
+                self.refused.push(self.place.path());
             } else {
                 self.masked = true;
                 self.guarded.dropped += 1;
-                self.guarded.dropped_fields.push(self.path());
+                self.guarded.dropped_fields.push(self.place.path());
             }
         } else if let Leaf::Text(value) | Leaf::Number(value) = leaf
             && !value.is_empty()
@@ -126,22 +122,18 @@ impl Handler for Guard<'_> {
     }
 
     fn trace(&mut self, event: Trace<'_>) {
+        self.place.trace(event);
         match event {
             Trace::Object | Trace::Array => {
                 let object = matches!(event, Trace::Object);
-                self.open.push(Open { object, name: None, index: 0, start: 0, members: Vec::new() });
+                self.open.push(Open { object, start: 0, members: Vec::new() });
             }
-            Trace::Name { name, start } => {
+            Trace::Name { start, .. } => {
                 if let Some(open) = self.open.last_mut() {
-                    open.name = Some(name.to_owned());
                     open.start = offset(start);
                 }
             }
-            Trace::Element(index) => {
-                if let Some(open) = self.open.last_mut() {
-                    open.index = index;
-                }
-            }
+            Trace::Element(_) => {}
             Trace::Close => {
                 if let Some(open) = self.open.pop() {
                     cut(&open.members, &mut self.cuts);
@@ -157,28 +149,6 @@ impl Handler for Guard<'_> {
     }
 }
 
-impl Guard<'_> {
-    /// The normalised path (RFC 9535 §2.7) of the leaf being read, with the short spelling where a name allows it.
-    fn path(&self) -> String {
-        let mut path = String::from("$");
-        for open in &self.open {
-            match &open.name {
-                Some(name) if open.object && is_shorthand(name) => {
-                    path.push('.');
-                    path.push_str(name);
-                }
-                Some(name) if open.object => {
-                    let _ = write!(path, "['{}']", name.replace('\\', "\\\\").replace('\'', "\\'"));
-                }
-                _ => {
-                    let _ = write!(path, "[{}]", open.index);
-                }
-            }
-        }
-        path
-    }
-}
-
 fn is_masked(rule: Rule, leaf: Leaf<'_>) -> bool {
     if protect::is_stand_in_leaf(leaf) {
         return true;
@@ -186,11 +156,6 @@ fn is_masked(rule: Rule, leaf: Leaf<'_>) -> bool {
     let Leaf::Text(text) = leaf else { return false };
     protect::is_stand_in(text)
         || rule.base64 && base64::decode(text).is_some_and(|text| protect::is_stand_in(text.expose()))
-}
-
-fn is_shorthand(name: &str) -> bool {
-    let first = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
-    name.starts_with(first) && name.chars().all(|c| first(c) || c.is_ascii_digit())
 }
 
 fn offset(at: u64) -> usize {

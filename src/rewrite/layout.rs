@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     formats::path::{PathError, Paths},
-    model::{BodyFormat, BodyMap, ClassId, ClassSet, ClassTable},
+    model::{BodyFormat, BodyMap, ClassId, ClassSet, ClassTable, Column},
 };
 
 /// A body map cannot be followed.
@@ -27,6 +27,9 @@ pub(super) struct Rule {
     pub(super) class: ClassId,
     pub(super) base64: bool,
     pub(super) free_text: bool,
+    /// The CRM holds something else than the value.
+    pub(super) stored: bool,
+    pub(super) column: Column,
 }
 
 /// What is where in a body.
@@ -47,19 +50,20 @@ impl Layout {
     /// # Errors
     /// When its selectors are too many, or a class is not in `classes`.
     pub fn compile(map: &BodyMap, classes: &ClassTable) -> Result<Self, LayoutError> {
-        if map.format != BodyFormat::Json && !(map.fields.is_empty() && map.links.is_empty()) {
+        let has_fields = matches!(map.format, BodyFormat::Json | BodyFormat::Form);
+        if !has_fields && !(map.fields.is_empty() && map.links.is_empty()) {
             return Err(LayoutError::NotJson);
         }
         let mut rules = Vec::with_capacity(map.fields.len());
         let mut present = ClassSet::EMPTY;
         for field in &map.fields {
-            classes.get(field.class).ok_or(LayoutError::UnknownClass)?;
+            let stored = classes.get(field.class).ok_or(LayoutError::UnknownClass)?.storage.is_protected();
             let free_text = classes.free_text() == Some(field.class);
             present.insert(field.class);
             if free_text {
                 present = present.union(classes.detected());
             }
-            rules.push(Rule { class: field.class, base64: field.base64, free_text });
+            rules.push(Rule { class: field.class, base64: field.base64, free_text, stored, column: field.column });
         }
         Ok(Self {
             paths: Arc::new(Paths::compile(map)?),
@@ -89,6 +93,12 @@ impl Layout {
     #[must_use]
     pub fn classes(&self) -> ClassSet {
         self.classes
+    }
+
+    /// Whether its records name their own subject.
+    #[must_use]
+    pub fn names_subjects(&self) -> bool {
+        self.has_subject
     }
 
     /// Whether text is searched by the detectors.

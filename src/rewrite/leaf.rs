@@ -5,12 +5,13 @@ use super::{
     layout::Rule,
     plain::{self, Known},
     seen::Seen,
+    stored::{Found, Notes},
 };
 use crate::{
     detect::Finding,
     formats::json::{Edit, quote},
     model::{Class, ClassId, Leaf, View},
-    protect::{self, Shown},
+    protect::{self, Answers, Shown},
 };
 
 /// Shows leaves of one body. The buffers are its own so that a leaf costs no allocation.
@@ -21,6 +22,9 @@ pub(super) struct Viewer {
     shown: String,
     linked: String,
     pub(super) protected: u64,
+    /// What the vault said about the stored values of this window.
+    pub(super) answers: Answers,
+    pub(super) notes: Notes,
 }
 
 /// What stands where a text was.
@@ -32,19 +36,31 @@ enum Text {
 impl Viewer {
     pub(super) fn new(plan: &Plan) -> Self {
         let known = if plan.layout.everything { Known::new(&plan.known) } else { Known::default() };
-        Self { known, findings: Vec::new(), shown: String::new(), linked: String::new(), protected: 0 }
+        Self {
+            known,
+            findings: Vec::new(),
+            shown: String::new(),
+            linked: String::new(),
+            protected: 0,
+            answers: Answers::default(),
+            notes: Notes::default(),
+        }
     }
 
     /// Shows a leaf that `rules` select, and that is a link of the map when `link`.
     pub(super) fn field(
         &mut self,
         plan: &Plan,
-        rules: impl Iterator<Item = Rule> + Clone,
+        rules: impl Iterator<Item = Rule>,
         link: bool,
         leaf: Leaf<'_>,
         seen: &mut Noted<'_>,
         out: &mut Vec<u8>,
     ) -> Edit {
+        let choice = strictest(plan, rules);
+        if let (false, Some(choice)) = (link, choice) {
+            return self.protect(plan, choice, leaf, seen, out);
+        }
         let mut linked = std::mem::take(&mut self.linked);
         linked.clear();
         let moved = match (leaf, &plan.links) {
@@ -52,7 +68,7 @@ impl Viewer {
             _ => false,
         };
         let leaf = if moved { Leaf::Text(&linked) } else { leaf };
-        let edit = match strictest(plan, rules) {
+        let edit = match choice {
             None => Edit::Keep,
             Some(choice) => self.protect(plan, choice, leaf, seen, out),
         };
@@ -84,6 +100,27 @@ impl Viewer {
         if let (true, Leaf::Text(encoded)) = (choice.rule.base64, leaf) {
             return self.encoded(plan, choice, class, encoded, seen, out);
         }
+        let choice = match (&plan.tools.store, leaf) {
+            (Some(store), Leaf::Text(text)) => match store.recognise(text) {
+                Some(stored) => return self.stored(plan, choice, Found { store, stored: &stored, text }, seen, out),
+                None => self.legacy(plan, choice),
+            },
+            (Some(_), _) => self.legacy(plan, choice),
+            (None, _) => choice,
+        };
+        self.clear(plan, choice, class, leaf, seen, out)
+    }
+
+    /// A value in clear, or one that was opened.
+    pub(super) fn clear(
+        &mut self,
+        plan: &Plan,
+        choice: Choice,
+        class: &Class,
+        leaf: Leaf<'_>,
+        seen: &mut Noted<'_>,
+        out: &mut Vec<u8>,
+    ) -> Edit {
         seen.note(choice.rule.class, choice.view);
         match (choice.view, leaf) {
             (View::Reveal, Leaf::Text(text)) if choice.scan => match self.scan(plan, text, None, seen) {
@@ -109,6 +146,16 @@ impl Viewer {
         out: &mut Vec<u8>,
     ) -> Edit {
         let text = base64::decode(encoded);
+        if let (Some(store), Some(text)) = (&plan.tools.store, &text)
+            && let Some(stored) = store.recognise(text.expose())
+        {
+            let mut token = Vec::new();
+            let found = Found { store, stored: &stored, text: text.expose() };
+            let plain = Choice { rule: Rule { base64: false, ..choice.rule }, ..choice };
+            self.stored(plan, plain, found, seen, &mut token);
+            quote(&base64::encode(&plain::unquoted(&token), encoded), out);
+            return Edit::Replaced;
+        }
         let changed = match &text {
             Some(text) if choice.view == View::Reveal => {
                 seen.note(choice.rule.class, choice.view);
@@ -146,6 +193,9 @@ impl Viewer {
     }
 
     fn whole(&mut self, plan: &Plan, class: &Class, view: View, leaf: Leaf<'_>, out: &mut Vec<u8>) -> Edit {
+        if view == View::Mask && masked_plainly(plan, class, leaf, out) {
+            return Edit::Replaced;
+        }
         self.shown.clear();
         match plan.tools.protector.leaf(class, view, leaf, &mut self.shown) {
             Shown::Kept => return Edit::Keep,
@@ -271,6 +321,18 @@ impl Viewer {
     }
 }
 
+/// Whether the mask of `leaf` could be written as it is, between quotes.
+fn masked_plainly(plan: &Plan, class: &Class, leaf: Leaf<'_>, out: &mut Vec<u8>) -> bool {
+    let before = out.len();
+    out.push(b'"');
+    if plan.tools.protector.plain_mask(class, leaf, out) {
+        out.push(b'"');
+        return true;
+    }
+    out.truncate(before);
+    false
+}
+
 /// Sightings of a leaf that goes out at byte `at`.
 pub(super) struct Noted<'a> {
     pub(super) seen: &'a mut Seen,
@@ -278,28 +340,47 @@ pub(super) struct Noted<'a> {
 }
 
 impl Noted<'_> {
-    fn note(&mut self, class: ClassId, view: View) {
+    pub(super) fn note(&mut self, class: ClassId, view: View) {
         self.seen.note(class, view, self.at);
     }
 }
 
 #[derive(Clone, Copy)]
-struct Choice {
-    rule: Rule,
-    view: View,
+pub(super) struct Choice {
+    pub(super) rule: Rule,
+    pub(super) view: View,
     /// Some rule calls it free text.
-    scan: bool,
+    pub(super) scan: bool,
+    /// The class it is stored as, when that is not clear.
+    pub(super) stored: Option<ClassId>,
 }
 
 /// The rule with the lowest view; the first of equals.
-fn strictest(plan: &Plan, rules: impl Iterator<Item = Rule> + Clone) -> Option<Choice> {
-    let scan = rules.clone().any(|rule| rule.free_text);
-    let rule = rules.min_by_key(|rule| plan.views.get(rule.class))?;
-    Some(Choice { rule, view: plan.views.get(rule.class), scan })
+#[inline]
+fn strictest(plan: &Plan, rules: impl Iterator<Item = Rule>) -> Option<Choice> {
+    let (mut choice, mut scan) = (None::<Choice>, false);
+    let mut stored = None::<Rule>;
+    for rule in rules {
+        let view = plan.views.get(rule.class);
+        scan |= rule.free_text;
+        if rule.stored && stored.is_none_or(|known| known.free_text && !rule.free_text) {
+            stored = Some(rule);
+        }
+        if choice.is_none_or(|known| view < known.view) {
+            choice = Some(Choice { rule, view, scan, stored: None });
+        }
+    }
+    choice.map(|choice| Choice { scan, stored: stored.map(|rule| rule.class), ..choice })
+}
+
+/// The rule a value is stored by: what it is says more than that people type there.
+pub(super) fn stored_as(rules: impl Iterator<Item = Rule> + Clone) -> Option<Rule> {
+    let mut stored = rules.filter(|rule| rule.stored);
+    stored.clone().find(|rule| !rule.free_text).or_else(|| stored.next())
 }
 
 /// A class that the table does not have: nothing is known about it, so nothing is shown.
-fn redact_unknown(out: &mut Vec<u8>) -> Edit {
+pub(super) fn redact_unknown(out: &mut Vec<u8>) -> Edit {
     out.extend_from_slice(b"null");
     Edit::Replaced
 }

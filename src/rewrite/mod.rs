@@ -2,26 +2,37 @@
 //! nothing: the views in the plan are `policy`'s.
 
 mod base64;
+mod collect;
+mod gate;
 mod guard;
 mod layout;
 mod leaf;
+mod needs;
+mod place;
 mod plain;
+mod sealing;
 mod seen;
+mod stored;
 mod view;
 
 use std::sync::Arc;
 
+pub use collect::{Collected, collect};
+pub use gate::{Admission, Gate};
 pub use guard::{Guarded, WriteBack, guard_request};
 pub use layout::{Layout, LayoutError};
-pub use plain::{carries_personal, text_view};
+pub use needs::{Collector, Needs};
+pub use plain::{carries_personal, classes_in, is_one_finding, text_view};
+pub use sealing::{RecordKeys, SealedBody, TokenAsk, Writes, WrittenRecord, seal, written};
+pub use stored::{Learned, Notes};
 pub use view::ResponseView;
 
-pub use crate::formats::json::Limits;
+pub use crate::formats::{form, json::Limits};
 use crate::{
     detect::Detector,
     formats::json::{JsonError, JsonFault},
     model::{ClassTable, Sensitive, SubjectId, Views},
-    protect::Protector,
+    protect::{Protector, Store},
 };
 
 /// What every body of a snapshot is rewritten with.
@@ -33,6 +44,8 @@ pub struct Tools {
     pub protector: Protector,
     /// Finds personal data in text.
     pub detector: Detector,
+    /// Seals and opens; absent when every class is stored in clear.
+    pub store: Option<Store>,
 }
 
 /// Where links lead.
@@ -75,12 +88,36 @@ pub enum RewriteError {
     /// One record has more different ids than can be recorded for it.
     #[error("a record has more than {} ids", seen::MAX_SUBJECTS)]
     TooManySubjects,
+    /// The caller has seen as many people as it may.
+    #[error("no further people may be seen")]
+    OverBudget,
     /// Masked values written back where they would replace the real ones.
     #[error("masked values in {}", fields.join(", "))]
     MaskedValue {
         /// JSONPath of each field.
         fields: Vec<String>,
     },
+    /// A stored form of another field or record, sent in as if it were a value (field-protection.md §9).
+    #[error("stored forms that do not belong in {}", fields.join(", "))]
+    Injected {
+        /// JSONPath of each field.
+        fields: Vec<String>,
+    },
+    /// The stored form is longer than the CRM's column.
+    #[error("too long for the CRM's column: {}", fields.join(", "))]
+    TooLong {
+        /// JSONPath of each field, with its characters and those of the column.
+        fields: Vec<String>,
+    },
+    /// A number or a boolean where the class is stored as text.
+    #[error("not a text: {}", fields.join(", "))]
+    Unstorable {
+        /// JSONPath of each field.
+        fields: Vec<String>,
+    },
+    /// No key is active, or the vault gave none.
+    #[error("no key to store a protected value with")]
+    NoKey,
 }
 
 impl RewriteError {
@@ -93,7 +130,12 @@ impl RewriteError {
                 JsonFault::TooDeep | JsonFault::ValueTooLong | JsonFault::ObjectTooLong | JsonFault::TooComplex
             ),
             Self::SubjectTooLate | Self::TooManySubjects => true,
-            Self::MaskedValue { .. } => false,
+            Self::OverBudget
+            | Self::MaskedValue { .. }
+            | Self::Injected { .. }
+            | Self::TooLong { .. }
+            | Self::Unstorable { .. }
+            | Self::NoKey => false,
         }
     }
 }

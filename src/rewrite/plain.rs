@@ -5,7 +5,7 @@ use super::{
     leaf::{Noted, Viewer},
     seen::{Seen, is_empty},
 };
-use crate::model::{Sensitive, Sighting};
+use crate::model::{ClassSet, Sensitive, Sighting};
 
 /// What the caller of an error body may see of a plain text, and what that was. A line that holds a finding goes whole.
 #[must_use]
@@ -37,6 +37,24 @@ pub fn carries_personal(tools: &Tools, known: &[Sensitive<String>], text: &str) 
         !findings.is_empty() || known.is_in(text)
     };
     found(text) || decoded(text).is_some_and(|text| found(&text))
+}
+
+/// The classes of which the detectors find something in `text`.
+#[must_use]
+pub fn classes_in(tools: &Tools, text: &str) -> ClassSet {
+    let mut findings = Vec::new();
+    if tools.detector.worth_scanning(text) {
+        tools.detector.scan(text, &mut findings);
+    }
+    findings.iter().filter_map(|finding| tools.classes.of_entity(finding.entity)).collect()
+}
+
+/// Whether `text` is one finding and nothing else.
+#[must_use]
+pub fn is_one_finding(tools: &Tools, text: &str) -> bool {
+    let mut findings = Vec::new();
+    tools.detector.scan(text, &mut findings);
+    matches!(findings.as_slice(), [one] if text.get(one.start..one.end) == Some(text.trim()))
 }
 
 /// Values that must not be echoed, in lower case.
@@ -117,6 +135,11 @@ pub(super) fn decoded(text: &str) -> Option<String> {
         rest = rest.get(skip..).unwrap_or_default();
     }
     changed.then(|| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The text of a JSON string that [`crate::formats::json::quote`] wrote.
+pub(super) fn unquoted(token: &[u8]) -> String {
+    serde_json::from_slice(token).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use super::{
     Plan, RewriteError,
-    layout::Layout,
+    gate::{Admission, Gate, Gated},
+    layout::{Layout, Rule},
     leaf::{Noted, Viewer},
-    seen::Seen,
+    seen::{Finds, Owner, Seen},
+    stored::Notes,
 };
 use crate::{
     formats::{
-        json::{Edit, Handler, Side, Splicer},
+        json::{Edit, Handler, Side, Splicer, quote},
         path::Node,
     },
-    model::{Leaf, Sighting},
+    model::{ClassId, Leaf, Sighting, SubjectId, View},
+    protect::Answers,
 };
 
 /// A body in chunks in, what the caller may see of it out.
@@ -29,6 +32,11 @@ struct Body {
     viewer: Viewer,
     seen: Seen,
     record_bytes: u64,
+    most_records: usize,
+    named: Vec<SubjectId>,
+    gated: Option<Gated>,
+    /// What a gate refused where no error could be answered.
+    refused: Option<RewriteError>,
 }
 
 impl ResponseView {
@@ -40,9 +48,27 @@ impl ResponseView {
             viewer: Viewer::new(&plan),
             seen: Seen::new(plan.subject.clone(), plan.layout.has_subject),
             record_bytes: plan.limits.record_bytes as u64,
+            most_records: 0,
+            named: Vec::new(),
+            gated: None,
+            refused: None,
             plan,
         };
         Self { lexer, body }
+    }
+
+    /// Asks `gate` about each record that would be revealed.
+    #[must_use]
+    pub fn gated(mut self, gate: Arc<dyn Gate>) -> Self {
+        self.body.gated = Some(Gated::new(gate, &self.body.plan));
+        self
+    }
+
+    /// The caller searches: that a record is there is a sighting, also when nothing protected of it is shown.
+    #[must_use]
+    pub fn finding(mut self) -> Self {
+        self.body.seen.find();
+        self
     }
 
     /// Reads `chunk` and appends to `out` what may be shown.
@@ -51,6 +77,7 @@ impl ResponseView {
     /// When the body is not what may pass. `out` is then as it was, and the exchange must end: every later call fails.
     pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), RewriteError> {
         self.lexer.push(chunk, out, &mut self.body)?;
+        self.settle(out)?;
         let waiting = self.lexer.written().saturating_sub(self.releasable());
         if waiting > self.body.record_bytes { Err(RewriteError::SubjectTooLate) } else { Ok(()) }
     }
@@ -61,8 +88,24 @@ impl ResponseView {
     /// When the body is not complete.
     pub fn finish(mut self, out: &mut Vec<u8>) -> Result<Vec<Sighting>, RewriteError> {
         self.lexer.finish(out, &mut self.body)?;
-        self.body.seen.close();
+        self.body.close();
+        self.settle(out)?;
         Ok(self.body.seen.take())
+    }
+
+    /// Obeys what a gate said about records whose id came after their fields.
+    fn settle(&mut self, out: &mut Vec<u8>) -> Result<(), RewriteError> {
+        let Some(gated) = &mut self.body.gated else { return Ok(()) };
+        if let Some(refused) = self.body.refused.take() {
+            return Err(refused);
+        }
+        let written = self.lexer.written();
+        let moves = gated.apply(out, written.saturating_sub(out.len() as u64));
+        if !moves.is_empty() {
+            self.lexer.moved(moves.of(written));
+            self.body.seen.moved(&moves);
+        }
+        Ok(())
     }
 
     /// Output bytes, counted from the body's start, that may be released once what [`Self::take_sightings`] answers is
@@ -78,6 +121,28 @@ impl ResponseView {
         self.body.seen.take()
     }
 
+    /// Remembers the ids of up to `most` records, in their order.
+    pub fn name_records(&mut self, most: usize) {
+        self.body.most_records = most;
+    }
+
+    /// The ids of the first records of the body.
+    #[must_use]
+    pub fn named_records(&self) -> &[SubjectId] {
+        &self.body.named
+    }
+
+    /// Takes over what the vault said about the stored values that the next chunk completes.
+    pub fn answer(&mut self, answers: Answers) {
+        self.body.viewer.answers = answers;
+    }
+
+    /// What was met among stored values since the last call.
+    #[must_use]
+    pub fn take_notes(&mut self) -> Notes {
+        std::mem::take(&mut self.body.viewer.notes)
+    }
+
     /// Protected leaves so far.
     #[must_use]
     pub fn protected_leaves(&self) -> u64 {
@@ -89,13 +154,23 @@ impl Handler for Body {
     type Error = RewriteError;
 
     fn leaf(&mut self, node: &Node, leaf: Leaf<'_>, at: u64, out: &mut Vec<u8>) -> Result<Edit, RewriteError> {
-        let Self { plan, viewer, seen, .. } = self;
         if node.is_subject()
             && let Leaf::Text(id) | Leaf::Number(id) = leaf
-            && !seen.subject(id)
         {
-            return Err(RewriteError::TooManySubjects);
+            if !self.seen.subject(id) {
+                return Err(RewriteError::TooManySubjects);
+            }
+            self.named(id)?;
+            if self.named.len() < self.most_records {
+                self.named.push(SubjectId::new(id.to_owned()));
+            }
         }
+        if self.gated.is_some()
+            && let Some(class) = revealed(&self.plan, node, leaf)
+        {
+            return self.gated_leaf(node, leaf, class, at, out);
+        }
+        let Self { plan, viewer, seen, .. } = self;
         let mut noted = Noted { seen, at };
         if plan.layout.everything {
             return Ok(viewer.unmapped(plan, leaf, &mut noted, out));
@@ -112,8 +187,120 @@ impl Handler for Body {
     fn record(&mut self, side: Side, _at: u64) {
         match side {
             Side::Start => self.seen.open(),
-            Side::End => self.seen.close(),
+            Side::End => self.close(),
         }
+    }
+}
+
+impl Body {
+    /// The innermost record got an id: what was shown of it, and what will be, is that person's.
+    fn named(&mut self, id: &str) -> Result<(), RewriteError> {
+        let Some(gated) = &mut self.gated else { return Ok(()) };
+        let id = id.to_owned().into();
+        let seen = &mut self.seen;
+        if seen.finds() == Finds::Subjects && gated.gate.finds(&id) == Admission::Refused {
+            return Err(RewriteError::OverBudget);
+        }
+        if !seen.reveals() {
+            return Ok(());
+        }
+        let admission = gated.gate.reveals(Some(&id));
+        match (seen.admission(), admission) {
+            (_, Admission::Refused) => Err(RewriteError::OverBudget),
+            // A second id of a record that is on its way already: there is nothing left to mask.
+            (Some(Admission::Reveal), Admission::Mask) => Err(RewriteError::OverBudget),
+            (Some(_), _) => Ok(()),
+            (None, admission) => {
+                gated.decide(seen.depth(), admission);
+                seen.admit(admission);
+                Ok(())
+            }
+        }
+    }
+
+    /// The innermost record ends; what waited for an id of its own is decided without one.
+    fn close(&mut self) {
+        if let Some(gated) = &mut self.gated
+            && self.seen.admission().is_none()
+            && self.seen.reveals()
+        {
+            let admission = gated.gate.reveals(self.seen.fallback());
+            if admission == Admission::Refused {
+                self.refused = Some(RewriteError::OverBudget);
+            }
+            gated.decide(self.seen.depth(), admission);
+            self.seen.admit(admission);
+        }
+        self.seen.close();
+    }
+
+    /// A leaf that policy would reveal.
+    fn gated_leaf(
+        &mut self,
+        node: &Node,
+        leaf: Leaf<'_>,
+        class: ClassId,
+        at: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<Edit, RewriteError> {
+        let Self { plan, viewer, seen, gated, .. } = self;
+        let Some(gated) = gated else { return Err(RewriteError::OverBudget) };
+        let rules = rules(&plan.layout, node);
+        let admission = match (seen.admission(), seen.owner()) {
+            (Some(admission), _) => Some(admission),
+            (None, Owner::Waits) => None,
+            (None, Owner::Path(subject)) => Some(gated.gate.reveals(subject)),
+            (None, Owner::Own(ids)) => ids.iter().map(|id| gated.gate.reveals(Some(id))).min(),
+        };
+        if let Some(admission) = admission {
+            seen.admit(admission);
+        }
+        match admission {
+            Some(Admission::Refused) => Err(RewriteError::OverBudget),
+            Some(Admission::Reveal) => {
+                Ok(viewer.field(plan, rules, node.is_link(), leaf, &mut Noted { seen, at }, out))
+            }
+            Some(Admission::Mask) => {
+                seen.cap(class);
+                Ok(viewer.field(&gated.masked, rules, node.is_link(), leaf, &mut Noted { seen, at }, out))
+            }
+            None => {
+                let start = out.len();
+                let edit = viewer.field(plan, rules.clone(), node.is_link(), leaf, &mut Noted { seen, at }, out);
+                spell(edit, leaf, out);
+                let (mut masked, mut unseen) = (Vec::new(), Seen::new(None, false));
+                let mut noted = Noted { seen: &mut unseen, at };
+                let protected = viewer.protected;
+                let notes = std::mem::take(&mut viewer.notes);
+                let edit = viewer.field(&gated.masked, rules, node.is_link(), leaf, &mut noted, &mut masked);
+                viewer.protected = protected;
+                viewer.notes = notes;
+                spell(edit, leaf, &mut masked);
+                gated.wait(seen.depth(), at, out.len() - start, masked);
+                Ok(Edit::Replaced)
+            }
+        }
+    }
+}
+
+/// The class that decides about `leaf`, when policy reveals it.
+fn revealed(plan: &Plan, node: &Node, leaf: Leaf<'_>) -> Option<ClassId> {
+    if plan.layout.everything || matches!(leaf, Leaf::Null | Leaf::Text("")) {
+        return None;
+    }
+    let strictest =
+        rules(&plan.layout, node).map(|rule: Rule| rule.class).min_by_key(|class| plan.views.get(*class))?;
+    (plan.views.get(strictest) == View::Reveal).then_some(strictest)
+}
+
+/// Writes a leaf that is kept, so that its place in the output is known.
+fn spell(edit: Edit, leaf: Leaf<'_>, out: &mut Vec<u8>) {
+    match (edit, leaf) {
+        (Edit::Replaced, _) => {}
+        (Edit::Keep, Leaf::Text(text)) => quote(text, out),
+        (Edit::Keep, Leaf::Number(number)) => out.extend_from_slice(number.as_bytes()),
+        (Edit::Keep, Leaf::Bool(value)) => out.extend_from_slice(if value { b"true" } else { b"false" }),
+        (Edit::Keep, Leaf::Null) => out.extend_from_slice(b"null"),
     }
 }
 

@@ -25,7 +25,12 @@ impl Call {
 
     /// The decoded path segments below `/api/v1`; nothing for a path elsewhere.
     pub(super) fn segments(&self) -> Option<Vec<String>> {
-        let rest = self.path().strip_prefix(BASE)?.strip_prefix('/')?;
+        self.below(BASE)
+    }
+
+    /// The decoded path segments below `base`; nothing for a path elsewhere.
+    pub(super) fn below(&self, base: &str) -> Option<Vec<String>> {
+        let rest = self.path().strip_prefix(base)?.strip_prefix('/')?;
         Some(rest.split('/').map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned()).collect())
     }
 
@@ -44,6 +49,12 @@ impl Call {
     /// The first query parameter `name` that is not empty.
     pub(super) fn parameter(&self, name: &str) -> Option<String> {
         self.query().into_iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value)
+    }
+
+    /// Every value of the query parameter `name` that is not empty: whoever repeats it means any of them.
+    pub(super) fn parameters(&self, name: &str) -> Vec<String> {
+        let values = self.query().into_iter().filter(|(key, value)| key == name && !value.is_empty());
+        values.map(|(_, value)| value).collect()
     }
 
     /// The text of header `name`.

@@ -77,12 +77,13 @@ fn orders_where(store: &Store, call: &Call, customer: Option<&str>) -> Result<Re
 }
 
 fn list(store: &Store, call: &Call) -> Result<Reply, Failure> {
-    let email = call.parameter("email").map(|email| email.to_lowercase());
-    let phone = call.parameter("phone").map(|phone| only_digits(&phone));
+    let emails: Vec<String> = call.parameters("email").iter().map(|email| email.to_lowercase()).collect();
+    let phones: Vec<String> = call.parameters("phone").iter().map(|phone| only_digits(phone)).collect();
     let name = call.parameter("name").map(|name| name.to_lowercase());
     let matching = store.records.customers.values().filter(|record| {
-        email.as_ref().is_none_or(|email| text(record, "email").to_lowercase() == *email)
-            && phone.as_ref().is_none_or(|phone| !phone.is_empty() && only_digits(text(record, "phone")) == *phone)
+        let phone = only_digits(text(record, "phone"));
+        (emails.is_empty() || emails.contains(&text(record, "email").to_lowercase()))
+            && (phones.is_empty() || !phone.is_empty() && phones.contains(&phone))
             && name.as_ref().is_none_or(|name| text(record, "name").to_lowercase().contains(name))
     });
     page(call, &matching.map(|record| show(call, record)).collect::<Vec<_>>())

@@ -19,6 +19,7 @@ mod store;
 mod tickets;
 mod wire;
 mod words;
+mod world;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use crate::model::Sensitive;
 
 pub use received::Received;
 pub use server::serve;
+pub use world::World;
 
 use records::Records;
 use store::Store;
@@ -37,6 +39,7 @@ use store::Store;
 #[derive(Debug)]
 pub struct Crm {
     store: Mutex<Store>,
+    world: Mutex<World>,
     received: Mutex<received::Log>,
     token: Option<Sensitive<String>>,
     public_origin: Option<String>,
@@ -73,13 +76,47 @@ impl Crm {
         self
     }
 
+    /// Sets what stands below `/world/`; without this call it is there and empty.
+    #[must_use]
+    pub fn with_world(mut self, world: World) -> Self {
+        self.world = Mutex::new(world);
+        self
+    }
+
+    /// The whole database as lines of text (`object<TAB>id<TAB>column<TAB>value`, values unescaped): what somebody who
+    /// steals a backup can search.
+    pub fn dump(&self) -> Vec<u8> {
+        let mut out = String::new();
+        self.store().records.each(|table, id, record| {
+            world::dump_record(&mut out, table, id, "", &serde_json::Value::Object(record.clone()));
+        });
+        self.world().dump(&mut out);
+        out.into_bytes()
+    }
+
     /// Every personal value that the CRM holds now, with its class, each pair once.
     ///
     /// Classes: `name`, `email`, `phone`, `address`, `birth_date`, `card_number`, `card_expiry`, `iban`, `ssn`, `free_text`
     /// (the whole text). Values that the initial free texts mention are listed under their own class in the spelling used
     /// there. Values under four bytes are left out.
     pub fn secrets(&self) -> Vec<(&'static str, String)> {
-        self.store().records.secrets()
+        let mut secrets = self.store().records.secrets();
+        secrets.extend(self.world().secrets());
+        secrets
+    }
+
+    /// Answers one request without a socket and without recording it: what tests compare with. The credential is not asked
+    /// for, a body is JSON, and absolute links start with `https://localhost`.
+    pub fn ask(&self, method: http::Method, target: &str, body: &str) -> (http::StatusCode, Vec<u8>) {
+        let token = self.token.as_ref().and_then(|token| http::HeaderValue::from_str(token.expose()).ok());
+        let headers = token.map(|token| (http::HeaderName::from_static("x-api-token"), token)).into_iter().collect();
+        let body = bytes::Bytes::copy_from_slice(body.as_bytes());
+        let origin = "https://localhost".to_owned();
+        let reply = api::answer(self, &call::Call { method, target: target.to_owned(), headers, body, origin });
+        match reply.body {
+            reply::Content::Whole(body) => (reply.status, body),
+            reply::Content::Export(_) => (reply.status, Vec::new()),
+        }
     }
 
     /// What reached the CRM, oldest first: the last 4096 requests or 64 MiB of bodies, whichever is less.
@@ -107,18 +144,29 @@ impl Crm {
         self.store().records.tickets.keys().map(|number| format!("T-{number}")).collect()
     }
 
-    /// The customer, order or ticket `id` as the CRM holds it now; `self` links are empty in it.
+    /// The customer, order, ticket, contact or case `id` as the CRM holds it now; `self` links are empty or absent in it.
     pub fn stored(&self, id: &str) -> Option<serde_json::Value> {
-        self.store().record(id).cloned().map(serde_json::Value::Object)
+        let found = self.store().record(id).cloned();
+        found.or_else(|| self.world().stored(id)).map(serde_json::Value::Object)
     }
 
     fn with_records(records: Records) -> Self {
-        Self { store: Mutex::new(Store::new(records)), received: Mutex::default(), token: None, public_origin: None }
+        Self {
+            store: Mutex::new(Store::new(records)),
+            world: Mutex::default(),
+            received: Mutex::default(),
+            token: None,
+            public_origin: None,
+        }
     }
 
     /// A panic in a test must not hide what the CRM holds: a poisoned lock is opened all the same.
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn log(&self) -> MutexGuard<'_, received::Log> {

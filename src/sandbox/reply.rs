@@ -56,8 +56,11 @@ impl Reply {
         self
     }
 
-    /// Adds the entity tag of the body.
+    /// Adds the entity tag of the body, unless the answer has one.
     pub(super) fn tag(&mut self) {
+        if self.headers.contains_key(ETAG) {
+            return;
+        }
         if let Content::Whole(body) = &self.body {
             let mut hasher = DefaultHasher::new();
             hasher.write(body);

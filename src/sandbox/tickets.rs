@@ -77,12 +77,12 @@ pub(super) fn show(call: &Call, record: &Map<String, Value>) -> Value {
 
 fn list(store: &Store, call: &Call) -> Result<Reply, Failure> {
     let (customer, status) = (call.parameter("customer_id"), call.parameter("status"));
-    let email = call.parameter("email").map(|email| email.to_lowercase());
+    let emails: Vec<String> = call.parameters("email").iter().map(|email| email.to_lowercase()).collect();
     let matching = store.records.tickets.values().filter(|ticket| {
         let requester = ticket.get("requester").and_then(|requester| requester.get("email")).and_then(Value::as_str);
         customer.as_ref().is_none_or(|id| text(ticket, "customer_id") == id)
             && status.as_ref().is_none_or(|status| text(ticket, "status") == status)
-            && email.as_ref().is_none_or(|email| requester.is_some_and(|it| it.to_lowercase() == *email))
+            && (emails.is_empty() || requester.is_some_and(|it| emails.contains(&it.to_lowercase())))
     });
     page(call, &matching.map(|ticket| show(call, ticket)).collect::<Vec<_>>())
 }

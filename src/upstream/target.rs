@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::{
-    HeaderValue, Uri,
+    HeaderMap, HeaderValue, Uri, header,
     uri::{Authority, PathAndQuery, Scheme},
 };
 use rustls::ClientConfig;
@@ -143,6 +143,40 @@ impl Upstream {
         Some(self.absolute(path))
     }
 
+    /// The target below the base path that `link` names: an absolute link to this CRM, or a target of its own.
+    #[must_use]
+    pub fn target_of(&self, link: &str) -> Option<String> {
+        let rest = if link.starts_with('/') && !link.starts_with("//") {
+            link
+        } else {
+            let lower = link.to_ascii_lowercase();
+            // The longest one first: `https://crm` is the beginning of `https://crm:443`.
+            let origins = self.origins.iter().filter(|origin| lower.starts_with(origin.as_str()));
+            link.get(origins.map(String::len).max()?..)?
+        };
+        let target = rest.strip_prefix(self.base.as_str()).filter(|below| below.starts_with('/')).unwrap_or(rest);
+        target.starts_with('/').then(|| target.to_owned()).filter(|target| self.uri(target).is_some())
+    }
+
+    /// The headers of a request that the gateway makes for itself: JSON without a content coding, and the credential.
+    #[must_use]
+    pub fn own_headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("fieldgate/", env!("CARGO_PKG_VERSION"))));
+        if let Some(credential) = &self.credential {
+            headers.insert(credential.name.clone(), credential.value.clone());
+        }
+        headers
+    }
+
+    /// Whether the gateway has a credential of its own.
+    #[must_use]
+    pub fn has_credential(&self) -> bool {
+        self.credential.is_some()
+    }
+
     /// `path` at this CRM.
     pub(crate) fn absolute(&self, path: PathAndQuery) -> Uri {
         let mut parts = http::uri::Parts::default();
@@ -276,6 +310,27 @@ mod tests {
         ] {
             let uri = upstream(url, &[]).unwrap().uri(target).map(|uri| uri.to_string());
             assert_eq!(uri.as_deref(), expected, "{url} {target}");
+        }
+    }
+
+    #[test]
+    fn links_to_the_crm_become_targets_and_others_do_not() {
+        let upstream = upstream("https://crm.example/rest", &["http://old:8080"]).unwrap();
+        for (link, target) in [
+            ("https://crm.example/rest/a?page=2", Some("/a?page=2")),
+            ("https://CRM.example:443/rest/a", Some("/a")),
+            ("http://old:8080/rest/a", Some("/a")),
+            ("/rest/a?b", Some("/a?b")),
+            ("/a", Some("/a")),
+            ("/restaurant", Some("/restaurant")),
+            ("https://crm.example", None),
+            ("https://crm.example.evil/a", None),
+            ("https://crm.example@evil/a", None),
+            ("//evil/a", None),
+            ("https://evil/a", None),
+            ("a", None),
+        ] {
+            assert_eq!(upstream.target_of(link).as_deref(), target, "{link}");
         }
     }
 

@@ -295,7 +295,7 @@ fn every_default_of_the_reference_is_that_of_the_code_and_every_key_is_in_it() {
         assert_eq!(told, code, "[{section}]: left the reference, right the code");
     }
     let keys = rows.iter().flat_map(|(_, _, code)| fields(code));
-    let listed = fields(&format!("{:?} {:?}", told.principals, told.identity.api_key));
+    let listed = fields(&format!("{:?} {:?} {:?}", told.principals, told.identity.api_key, told.budget.rules));
     let missing: Vec<_> =
         keys.chain(listed).collect::<BTreeSet<_>>().into_iter().filter(|key| !mentions(&text, key)).collect();
     assert!(missing.is_empty(), "not in the reference: {missing:?}");

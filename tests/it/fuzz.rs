@@ -133,3 +133,23 @@ fn envelope() {
     seeds.push(b"fg1_EwsdAAGkQEvvJVtOMahLkq9-ng3afzoJwQECAwQFBgcI");
     run(targets::envelope, runs() * 5, &seeds);
 }
+
+#[test]
+fn search() {
+    run(
+        targets::search,
+        runs() * 5,
+        &[
+            b"\x00SELECT Id, (SELECT Email FROM Contacts) FROM Account a WHERE a.Email IN ('x', null) AND NOT (Id != 'y') LIMIT 5",
+            b"\x00SELECT COUNT(Email) FROM Case c, c.Owner o WHERE o.Email = 'x\\'' AND Id IN (SELECT Id FROM Case WHERE Email='z')",
+            b"\x01'CF.{Card}' = 'a\\'b' AND (Requestor != 'c' OR Status = open) AND Requestor IN ('a', \"b\") OR CF.{Card} IS NULL",
+            b"\x02type:user email:a -email:\"b c\" word x@y.example created>2024-01-01 order_by:id",
+            b"\x03{\"filterGroups\":[{\"filters\":[{\"propertyName\":\"email\",\"operator\":\"IN\",\"values\":[\"a\"]}]}],\"query\":\"x\"}",
+            b"\x03{\"filters\":[{\"propertyName\":\"email\",\"operator\":\"NEQ\",\"value\":\"\\u0041\"}],\"sorts\":[\"city\"]}",
+            b"\x04Email eq 'a''b' and not (contacts/any(c:c/Email ne 'x')) or Email in ('a',null) and contains(City,'x')",
+            b"\x05City desc,x asc",
+            b"\x07groupby((statecode),aggregate($count as n))",
+            b"\x08contacts(Email='a@b',x='y')",
+        ],
+    );
+}

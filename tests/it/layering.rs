@@ -198,6 +198,17 @@ fn every_import_is_one_the_module_table_allows() {
     assert!(breaches.is_empty(), "{}", breaches.join("\n"));
 }
 
+/// A permit that policy did not decide about exists for sweeps, which have no caller.
+#[test]
+fn only_a_sweep_asks_for_a_permit_without_a_decision() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let asking = files.iter().filter(|path| fs::read_to_string(path).unwrap().contains("for_maintenance"));
+    let modules: std::collections::BTreeSet<String> = asking.filter_map(|path| module(&root, path)).collect();
+    assert_eq!(modules.into_iter().collect::<Vec<_>>(), ["policy", "sweep"]);
+}
+
 #[test]
 fn rows_name_only_rows_above_them() {
     for (index, (module, allowed)) in TABLE.iter().enumerate() {

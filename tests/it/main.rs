@@ -9,14 +9,19 @@
 )]
 #![allow(unreachable_pub, reason = "the fuzz targets are shared with another crate")]
 
+mod budget;
 mod canary;
 mod commands;
+mod dialects;
 mod fuzz;
+mod gate;
 mod harness;
 mod http;
 mod identity;
+mod keys;
 mod kill;
 mod layering;
+mod load;
 mod protection;
 mod record;
 mod reload;
@@ -24,6 +29,11 @@ mod review;
 mod rewrite;
 mod rewrite_guard;
 mod rewrite_oracle;
+mod rewrite_stored;
 mod rewriter;
+mod storage;
 mod stream;
+mod sweep;
+mod tls;
 mod vault;
+mod world;

@@ -115,6 +115,7 @@ impl Fixture {
                 classes: Arc::new(self.classes.clone()),
                 protector: Protector::new(key),
                 detector: Detector::new(),
+                store: None,
             }),
             links: self.links.clone(),
             known: self.known.clone().into(),

@@ -76,6 +76,7 @@ pub(in crate::audit) fn subject(id: &str) -> Subject {
         mask: set(&[1, 2]),
         pseudonym: ClassSet::EMPTY,
         redact: set(&[3]),
+        ..Sighting::default()
     };
     Subject { kind: "customer".into(), seen }
 }
@@ -103,6 +104,7 @@ pub(in crate::audit) fn access(kind: AccessKind, request: u128, subjects: Vec<Su
         }),
         subjects,
         written: ClassSet::EMPTY,
+        searched: ClassSet::EMPTY,
         decision: Arc::new(EventDecision {
             effect: Effect::PermitProtected,
             rules: Arc::new(["agent-reads".into()]),

@@ -1,5 +1,6 @@
-//! The key file of a tenant (field-protection.md §5.1): JSON text in, keys out, and back. Each key is wrapped with what is
-//! written beside it, and the whole file carries a MAC: nothing can be edited, added, dropped or reordered without the root.
+//! The key file of a tenant (field-protection.md §5.1): JSON text in, keys out, and back. Each key is wrapped with
+//! what is written beside it, and the whole file carries a MAC: nothing can be edited, added, dropped or reordered
+//! without the root.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,5 +1,5 @@
-//! The life of keys (field-protection.md §5.2): verbs that change an opened key file, and what each refuses. Writing the
-//! result to disk is the caller's business; `now` is his clock.
+//! The life of keys (field-protection.md §5.2): verbs that change an opened key file, and what each refuses. Writing
+//! the result to disk is the caller's business; `now` is his clock.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The keys of a tenant, ready for use: values in, sealed values out, and back. Which key seals is decided here and nowhere
-//! else; a second key is never tried (field-protection.md §1.2, partitioning oracles).
+//! The keys of a tenant, ready for use: values in, sealed values out, and back. Which key seals is decided here and
+//! nowhere else; a second key is never tried (field-protection.md §1.2, partitioning oracles).
 
 mod entry;
 mod file;
@@ -33,7 +33,7 @@ use super::{
     spelling::Spelling,
     subject::SubjectKey,
 };
-use crate::model::Sensitive;
+use crate::model::{Normaliser, Sensitive};
 
 /// Opened keys. Share it by `Arc`; its secrets are wiped with the last one, and it prints none.
 pub struct Keyset {
@@ -144,6 +144,17 @@ pub enum OpenError {
     Unsupported,
 }
 
+/// What keeps a class from being stored as configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Uncovered {
+    /// `fieldgate keys provide` adds it.
+    #[error("the key file has no active `{0}` key for it")]
+    NoKey(KeyPurpose),
+    /// What stands in the CRM would not be found any more.
+    #[error("its keys compare values as `{name}`", name = .0.as_str())]
+    Normaliser(Normaliser),
+}
+
 impl Keyset {
     /// Opens the key file `text` with its root.
     ///
@@ -169,6 +180,21 @@ impl Keyset {
     #[must_use]
     pub fn class_of(&self, id: KeyId) -> Option<&str> {
         self.by_id.get(&id).map(|key| &*key.info.class).filter(|class| !class.is_empty())
+    }
+
+    /// Whether the keyset can do what the configuration asks for a class: active keys for its storage, and values
+    /// compared in the form its keys were made for.
+    ///
+    /// # Errors
+    /// What is missing, or which form the keys have.
+    pub fn covers(&self, plan: &ClassPlan<'_>) -> Result<(), Uncovered> {
+        for purpose in KeyPurpose::needed(plan.storage.mode) {
+            let key = self.active(*purpose, plan.class).map_err(|_| Uncovered::NoKey(*purpose))?;
+            if purpose.compares() && key.info.normaliser != plan.storage.normaliser {
+                return Err(Uncovered::Normaliser(key.info.normaliser));
+            }
+        }
+        Ok(())
     }
 
     /// The state of the key `id`.

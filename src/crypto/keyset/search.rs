@@ -1,5 +1,5 @@
-//! What equal values have in common: search prefixes, deterministic values, token look-ups. Each comes once per living key,
-//! the active one first, so that a search during a rotation finds both.
+//! What equal values have in common: search prefixes, deterministic values, token look-ups. Each comes once per living
+//! key, the active one first, so that a search during a rotation finds both.
 
 use super::{
     super::{
@@ -67,8 +67,8 @@ impl Keyset {
         Ok(token::mint(mac, &self.tenant, class, shape, domain)?)
     }
 
-    /// Whether `token` was minted for `class`: its check digits tell, without asking the vault. A phone token has only two,
-    /// so one in a hundred other numbers passes.
+    /// Whether `token` was minted for `class`: its check digits tell, without asking the vault. A phone token has only
+    /// two, so one in a hundred other numbers passes.
     #[must_use]
     pub fn token_is_of(&self, class: &str, token: &str) -> bool {
         self.generations(KeyPurpose::Token, class).iter().any(|key| match &key.material {

@@ -1,4 +1,5 @@
-//! The functions that seal, against the vectors of Wycheproof (C2SP, Apache-2.0) and RFC 5297, and what a changed bit does.
+//! The functions that seal, against the vectors of Wycheproof (C2SP, Apache-2.0) and RFC 5297, and what a changed bit
+//! does.
 
 use wycheproof::{TestResult, aead, hkdf as hkdf_tests, mac};
 

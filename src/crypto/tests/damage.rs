@@ -1,5 +1,5 @@
-//! A thousand sealed values, each changed by a bit, cut short, or spliced with another: all are refused. In a debug build
-//! bits are sampled; `FIELDGATE_ALL_BITS=1` (and a release build) tries every one.
+//! A thousand sealed values, each changed by a bit, cut short, or spliced with another: all are refused. In a debug
+//! build bits are sampled; `FIELDGATE_ALL_BITS=1` (and a release build) tries every one.
 
 use super::*;
 use crate::model::SubjectRef;
@@ -28,7 +28,7 @@ fn sealed(keys: &Keyset) -> Vec<Sealed> {
     let mut dice = Dice(0x5eed_f1e1_d6a7_e001);
     let make = |at: usize| {
         let text = "ä".repeat(dice.below(60));
-        let spelling = if at % 5 == 0 { Spelling::Base32 } else { Spelling::Base64 };
+        let spelling = if at.is_multiple_of(5) { Spelling::Base32 } else { Spelling::Base64 };
         let padding = [0, 16, 64][at % 3];
         let subject = &subjects[dice.below(subjects.len())];
         let (class, subject, normalised) = match at % 4 {

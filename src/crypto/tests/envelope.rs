@@ -107,3 +107,18 @@ fn envelopes_are_found_inside_of_prose() {
         assert_eq!(find_sealed(prose), None, "{prose}");
     }
 }
+
+/// Every four letters another candidate that claims a long value: a search that reads each to its end would take hours.
+#[test]
+fn a_megabyte_of_prefixes_is_searched_in_one_pass() {
+    let claims = {
+        let mut head = vec![0x11, 0, 0, 0, 1];
+        write_length(&mut head, 300_000);
+        spelled(&head)
+    };
+    for piece in ["fg1_", claims.as_str(), "fg1_FVFQqgF", "fg1_ceaaaaaac"] {
+        let text = piece.repeat((1 << 20) / piece.len()) + "fg1_FVFQqgFxYURG";
+        let place = find_sealed(&text);
+        assert!(place.as_ref().is_none_or(|place| Envelope::parse(&text[place.clone()]).is_ok()), "{piece}");
+    }
+}

@@ -105,6 +105,19 @@ fn what_cannot_be_sealed_says_why() {
 }
 
 #[test]
+fn a_keyset_says_what_a_class_lacks() {
+    let keys = file().open().unwrap();
+    assert!(plans().iter().all(|plan| keys.covers(plan).is_ok()));
+    assert_eq!(keys.covers(&plan("note", Mode::SealIndexed)), Err(Uncovered::NoKey(KeyPurpose::Index)));
+    let mut renamed = plan("login", Mode::Det);
+    renamed.storage.normaliser = Normaliser::Name;
+    assert_eq!(keys.covers(&renamed), Err(Uncovered::Normaliser(Normaliser::Email)));
+    let mut sealed = plan("note", Mode::Seal(KeyScope::Class));
+    sealed.storage.normaliser = Normaliser::Name;
+    assert!(keys.covers(&sealed).is_ok());
+}
+
+#[test]
 fn a_spent_key_seals_no_more() {
     let mut file = file();
     let key = id(&file, "note", KeyPurpose::Seal, KeyState::Active);

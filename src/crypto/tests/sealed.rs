@@ -182,11 +182,17 @@ fn lengths_are_those_of_the_design() {
 
 proptest! {
     #[test]
-    fn padding_comes_off_and_hides_the_length(text in "\\PC{0,80}", multiple in prop::sample::select(vec![0u8, 16, 32, 64])) {
+    fn padding_comes_off_and_hides_the_length(
+        text in "\\PC{0,80}",
+        multiple in prop::sample::select(vec![0u8, 16, 32, 64]),
+    ) {
         let body = pad(&text, multiple);
         match multiple {
             0 => prop_assert_eq!(body.as_slice(), text.as_bytes()),
-            _ => prop_assert!(body.len() % usize::from(multiple) == 0 && body.len() - text.len() <= usize::from(multiple)),
+            _ => {
+                prop_assert!(body.len().is_multiple_of(usize::from(multiple)));
+                prop_assert!(body.len() - text.len() <= usize::from(multiple));
+            }
         }
         prop_assert_eq!(unpad(body), Some(text));
     }

@@ -6,10 +6,13 @@ use zeroize::Zeroizing;
 
 use super::{
     Edit, Handler, JsonError, JsonFault, Limits, Side, Trace,
+    guide::{self, Guide, LOST},
+    intake::Intake,
     lookahead::{self, Skim},
     number,
     scan::{self, Blocks, Stop},
     token::{self, Frame, Kind, Phase, State, Token},
+    turn::{close, element, tell},
 };
 use crate::{
     formats::path::{DEAD, Node, Paths, Walker},
@@ -26,10 +29,12 @@ pub struct Splicer {
     limits: Limits,
     state: State,
     stack: Vec<Frame>,
-    carry: Zeroizing<Vec<u8>>,
+    intake: Intake,
+    carry: Zeroizing<String>,
     /// Bytes of the carried token that were searched for its end.
     searched: usize,
     skim: Skim,
+    guide: Guide,
     text: Zeroizing<String>,
     read: u64,
     written: u64,
@@ -41,15 +46,17 @@ impl Splicer {
     pub fn new(paths: Arc<Paths>, limits: Limits) -> Self {
         let walker = Walker::new(paths);
         let node = walker.root();
-        let top = Frame { kind: Kind::Document, node: DEAD, index: 0, record: false };
+        let top = Frame { kind: Kind::Document, node: DEAD, index: 0, record: false, step: LOST, within: LOST };
         Self {
             walker,
             limits,
             state: State { phase: Phase::Value, node, top },
             stack: Vec::new(),
+            intake: Intake::default(),
             carry: Zeroizing::default(),
             searched: 0,
             skim: Skim::default(),
+            guide: Guide::default(),
             text: Zeroizing::default(),
             read: 0,
             written: 0,
@@ -62,21 +69,60 @@ impl Splicer {
         self.written
     }
 
+    /// Corrects [`Splicer::written`] after bytes of the output were replaced by longer or shorter ones.
+    pub fn moved(&mut self, written: u64) {
+        self.written = written;
+    }
+
     /// Reads `chunk` and appends to `out` what may go out.
     ///
     /// # Errors
     /// What is wrong with the document or what `handler` has against it; `out` is as it was, and every further call fails.
     pub fn push<H: Handler>(&mut self, chunk: &[u8], out: &mut Vec<u8>, handler: &mut H) -> Result<(), H::Error> {
-        if self.carry.is_empty() {
-            let used = self.guarded(chunk, false, out, handler)?;
-            self.carry.extend_from_slice(chunk.get(used..).unwrap_or_default());
-        } else {
-            let mut held = std::mem::take(&mut self.carry);
-            held.extend_from_slice(chunk);
-            let used = self.guarded(&held, false, out, handler)?;
-            held.drain(..used);
-            self.carry = held;
+        let held_before = self.carry.len();
+        let text = match self.intake.take(chunk, &mut self.carry) {
+            Ok(text) => text,
+            Err(at) => {
+                let fault = if self.state.phase == Phase::Failed { JsonFault::Failed } else { JsonFault::Utf8 };
+                self.state.phase = Phase::Failed;
+                return Err(JsonError { at: self.read + (held_before + at) as u64, fault }.into());
+            }
+        };
+        let (before, written) = (out.len(), self.written);
+        let result = self.read(text, out, handler);
+        if result.is_err() {
+            out.truncate(before);
+            self.written = written;
         }
+        result
+    }
+
+    /// Reads what is carried and then `text`, which is copied only as far as the carried token may need it.
+    fn read<H: Handler>(&mut self, text: &str, out: &mut Vec<u8>, handler: &mut H) -> Result<(), H::Error> {
+        let mut text = text;
+        if !self.carry.is_empty() {
+            let mut held = std::mem::take(&mut self.carry);
+            let carried = held.len();
+            let (near, far) = text.split_at_checked(text.floor_char_boundary(NEAR_BYTES)).unwrap_or((text, ""));
+            held.push_str(near);
+            let used = self.guarded(&held, false, out, handler)?;
+            if let Some(done) = used.checked_sub(carried) {
+                held.clear();
+                self.carry = held;
+                text = text.get(done..).unwrap_or_default();
+            } else {
+                held.drain(..used);
+                if !far.is_empty() {
+                    held.push_str(far);
+                    let used = self.guarded(&held, false, out, handler)?;
+                    held.drain(..used);
+                }
+                self.carry = held;
+                return Ok(());
+            }
+        }
+        let used = self.guarded(text, false, out, handler)?;
+        self.carry.push_str(text.get(used..).unwrap_or_default());
         Ok(())
     }
 
@@ -87,7 +133,8 @@ impl Splicer {
     pub fn finish<H: Handler>(&mut self, out: &mut Vec<u8>, handler: &mut H) -> Result<(), H::Error> {
         let held = std::mem::take(&mut self.carry);
         let used = self.guarded(&held, true, out, handler)?;
-        if used < held.len() || self.state.phase != Phase::Next || self.state.top.kind != Kind::Document {
+        let complete = self.state.phase == Phase::Next && self.state.top.kind == Kind::Document;
+        if used < held.len() || self.intake.is_cut() || !complete {
             return Err(JsonError { at: self.read, fault: JsonFault::Truncated }.into());
         }
         Ok(())
@@ -95,7 +142,7 @@ impl Splicer {
 
     fn guarded<H: Handler>(
         &mut self,
-        bytes: &[u8],
+        input: &str,
         last: bool,
         out: &mut Vec<u8>,
         handler: &mut H,
@@ -103,7 +150,7 @@ impl Splicer {
         let before = out.len();
         let state = self.state;
         self.state.phase = Phase::Failed;
-        match self.run(state, bytes, last, out, handler) {
+        match self.run(state, input, last, out, handler) {
             Ok(used) => {
                 self.read += used as u64;
                 self.written += (out.len() - before) as u64;
@@ -116,22 +163,43 @@ impl Splicer {
         }
     }
 
-    /// Reads tokens until the bytes end; answers how many were used up.
+    /// Reads tokens until the input ends; answers how many of its bytes were used up.
     fn run<H: Handler>(
         &mut self,
         mut state: State,
-        bytes: &[u8],
+        input: &str,
         last: bool,
         out: &mut Vec<u8>,
         handler: &mut H,
     ) -> Result<usize, H::Error> {
-        let Self { walker, limits, stack, skim, text, .. } = self;
+        let Self { walker, limits, stack, skim, text, guide, .. } = self;
+        let bytes = input.as_bytes();
         let (mut at, mut kept, mut blocks) = (0, 0, Blocks::new());
         let (base, origin) = (self.read, self.written.wrapping_sub(out.len() as u64));
         let fault = |at: usize, fault| Err(H::Error::from(JsonError { at: base + at as u64, fault }));
         // What the carried token was searched for; nothing is carried but the token that comes first.
         let mut searched = std::mem::take(&mut self.searched);
+        // Where what leads to the next member's value started, for the guide to learn.
+        let mut glue = None;
         'tokens: loop {
+            if !H::TRACES && guide.is_open() {
+                if matches!(state.phase, Phase::Next | Phase::FirstName) && state.top.kind == Kind::Object {
+                    let from = at;
+                    at = guide::follow(guide, &mut state, &mut blocks, bytes, at);
+                    if at != from {
+                        // The carried token is behind.
+                        searched = 0;
+                    }
+                    glue = (state.phase != Phase::Value).then_some((at, state.phase));
+                }
+                if state.phase == Phase::Value
+                    && let Some((from, phase)) = glue.take()
+                {
+                    at = scan::blanks(bytes, at);
+                    let glue = bytes.get(from..at).unwrap_or_default();
+                    guide::learn(guide, &mut state, walker, phase, glue, base + at as u64);
+                }
+            }
             if state.phase != Phase::Inside {
                 at = scan::blanks(bytes, at);
             }
@@ -166,13 +234,13 @@ impl Splicer {
                     'member: loop {
                         let token = token::string(
                             &mut blocks,
-                            bytes,
+                            input,
                             at + 1,
                             std::mem::take(&mut searched),
                             limits.value_bytes,
                         );
-                        let (raw, escaped, plain) = match token {
-                            Ok(Token::Whole { raw, escaped, plain }) => (raw, escaped, plain),
+                        let (raw, escaped) = match token {
+                            Ok(Token::Whole { raw, escaped }) => (raw, escaped),
                             Ok(Token::Open(length)) => {
                                 self.searched = length;
                                 break 'tokens;
@@ -180,18 +248,17 @@ impl Splicer {
                             Err((at, found)) => return fault(at, found),
                         };
                         let end = at + 1 + raw.len();
-                        let everything = state.top.node != DEAD && walker.flags(state.top.node) & Node::EVERYTHING != 0;
-                        if plain && !H::TRACES && !everything {
-                            state.node = if state.top.node == DEAD { DEAD } else { walker.member(state.top.node, raw) };
+                        let name = match token::decode(raw, escaped, text) {
+                            Ok(name) => name,
+                            Err(found) => return fault(at, found),
+                        };
+                        if H::TRACES {
+                            handler.trace(Trace::Name { name, start: base + at as u64 });
+                        }
+                        if state.top.node == DEAD {
+                            state.node = DEAD;
                         } else {
-                            let name = match token::decode(raw, escaped, text) {
-                                Ok(name) => name,
-                                Err(found) => return fault(at, found),
-                            };
-                            if H::TRACES {
-                                handler.trace(Trace::Name { name, start: base + at as u64 });
-                            }
-                            if everything {
+                            if walker.flags(state.top.node) & Node::EVERYTHING != 0 {
                                 out.extend_from_slice(bytes.get(kept..at).unwrap_or_default());
                                 let edit = handler.name(name, origin.wrapping_add(out.len() as u64), out)?;
                                 kept = if edit == Edit::Keep { at } else { end + 1 };
@@ -201,26 +268,29 @@ impl Splicer {
                         at = end + 1;
                         // The common spelling saves a turn, and so does the common member: a text that nobody asked for.
                         state.phase = Phase::Colon;
-                        if bytes.get(at) == Some(&b':') {
-                            at += 1;
-                            state.phase = Phase::Value;
-                            if bytes.get(at) == Some(&b'"') && !H::TRACES && walker.flags(state.node) & Node::LEAF == 0
-                            {
-                                let scan = blocks.string(bytes, at + 1);
-                                if let (Stop::Close(end), false) = (scan.stop, scan.high) {
-                                    at = end + 1;
-                                    state.phase = Phase::Next;
-                                    if bytes.get(at) == Some(&b',') {
-                                        at += 1;
-                                        state.phase = Phase::Name;
-                                        if bytes.get(at) == Some(&b'"') {
-                                            continue 'member;
-                                        }
-                                    }
-                                }
-                            }
+                        if bytes.get(at) != Some(&b':') {
+                            break;
                         }
-                        break;
+                        at += 1;
+                        state.phase = Phase::Value;
+                        if H::TRACES || guide.is_open() || walker.flags(state.node) & Node::LEAF != 0 {
+                            break;
+                        }
+                        at = scan::blanks(bytes, at);
+                        if bytes.get(at) != Some(&b'"') {
+                            break;
+                        }
+                        let Stop::Close(end) = blocks.string(bytes, at + 1).stop else { break };
+                        at = end + 1;
+                        state.phase = Phase::Next;
+                        if bytes.get(at) != Some(&b',') {
+                            break;
+                        }
+                        at = scan::blanks(bytes, at + 1);
+                        state.phase = Phase::Name;
+                        if bytes.get(at) != Some(&b'"') {
+                            break 'member;
+                        }
                     }
                 }
                 Phase::Colon => {
@@ -249,13 +319,13 @@ impl Splicer {
                         b'"' => {
                             let token = token::string(
                                 &mut blocks,
-                                bytes,
+                                input,
                                 at + 1,
                                 std::mem::take(&mut searched),
                                 limits.value_bytes,
                             );
                             let (raw, escaped) = match token {
-                                Ok(Token::Whole { raw, escaped, .. }) => (raw, escaped),
+                                Ok(Token::Whole { raw, escaped }) => (raw, escaped),
                                 Ok(Token::Open(length)) => {
                                     self.searched = length;
                                     break;
@@ -302,10 +372,16 @@ impl Splicer {
                             if record {
                                 handler.record(Side::Start, token::place(origin, out, at, kept));
                             }
-                            stack.push(state.top);
                             let object = first == b'{';
+                            // The second record of a list that is long enough to be worth learning.
+                            let list = object && state.top.kind == Kind::Array && state.top.index > 0;
+                            if list && state.top.step == LOST && base + at as u64 >= WORTH_LEARNING_BYTES {
+                                state.top.step = guide.anchor();
+                            }
+                            stack.push(state.top);
                             let kind = if object { Kind::Object } else { Kind::Array };
-                            state.top = Frame { kind, node, index: 0, record };
+                            state.top =
+                                Frame { kind, node, index: 0, record, step: state.top.step, within: state.top.step };
                             state.phase = if object { Phase::FirstName } else { Phase::FirstElement };
                             if H::TRACES {
                                 handler.trace(if object { Trace::Object } else { Trace::Array });
@@ -314,7 +390,9 @@ impl Splicer {
                             continue;
                         }
                         b'-' | b'0'..=b'9' => {
-                            let end = number::end(bytes, at + std::mem::take(&mut searched));
+                            let known = std::mem::take(&mut searched);
+                            let quick = if known == 0 { number::whole(bytes, at) } else { None };
+                            let end = quick.unwrap_or_else(|| number::end(bytes, at + known));
                             if end - at > limits.value_bytes {
                                 return fault(at, JsonFault::ValueTooLong);
                             }
@@ -323,7 +401,7 @@ impl Splicer {
                                 break;
                             }
                             let token = bytes.get(at..end).unwrap_or_default();
-                            if !number::is_valid(token) {
+                            if quick.is_none() && !number::is_valid(token) {
                                 return fault(at, JsonFault::Number);
                             }
                             if flags & Node::LEAF != 0
@@ -372,10 +450,6 @@ impl Splicer {
                     let scan = blocks.string(bytes, at);
                     match scan.stop {
                         Stop::Close(end) => {
-                            if scan.high && simdutf8::basic::from_utf8(bytes.get(at..end).unwrap_or_default()).is_err()
-                            {
-                                return fault(at, JsonFault::Utf8);
-                            }
                             at = end + 1;
                             state.phase = Phase::Next;
                             if H::TRACES {
@@ -383,10 +457,7 @@ impl Splicer {
                             }
                         }
                         Stop::More(end) => {
-                            match token::whole_characters(bytes.get(at..end).unwrap_or_default()) {
-                                Ok(length) => at += length,
-                                Err(valid) => return fault(at + valid, JsonFault::Utf8),
-                            }
+                            at = end;
                             break;
                         }
                         Stop::Bad(bad) => return fault(bad, JsonFault::String),
@@ -401,36 +472,8 @@ impl Splicer {
     }
 }
 
-fn element<H: Handler>(state: &mut State, walker: &mut Walker, handler: &mut H) {
-    let parent = state.top.node;
-    state.node = if parent == DEAD { DEAD } else { walker.element(parent, state.top.index) };
-    state.phase = Phase::Value;
-    if H::TRACES {
-        handler.trace(Trace::Element(state.top.index));
-    }
-}
+/// Bytes of a chunk that are tried first when a token is carried.
+const NEAR_BYTES: usize = 512;
 
-fn close<H: Handler>(state: &mut State, stack: &mut Vec<Frame>, handler: &mut H, read: u64, written: u64) {
-    if state.top.record {
-        handler.record(Side::End, written);
-    }
-    if let Some(outer) = stack.pop() {
-        state.top = outer;
-    }
-    state.phase = Phase::Next;
-    if H::TRACES {
-        handler.trace(Trace::Close);
-        handler.trace(Trace::End(read));
-    }
-}
-
-fn tell<H: Handler>(
-    handler: &mut H,
-    node: &Node,
-    leaf: Leaf<'_>,
-    origin: u64,
-    out: &mut Vec<u8>,
-) -> Result<Edit, H::Error> {
-    let at = origin.wrapping_add(out.len() as u64);
-    handler.leaf(node, leaf, at, out)
-}
+/// Where lists start to be learned: a document that is shorter is read before that pays.
+const WORTH_LEARNING_BYTES: u64 = 1024;

@@ -1,5 +1,9 @@
 //! JSON (RFC 8259) as a stream: chunks in, the selected leaves to a [`Handler`], the same bytes with its edits out.
 
+mod guide;
+#[cfg(test)]
+mod guide_tests;
+mod intake;
 mod lexer;
 mod lookahead;
 mod number;
@@ -10,6 +14,7 @@ mod text;
 #[cfg(test)]
 mod texts;
 mod token;
+mod turn;
 
 pub use lexer::Splicer;
 pub use text::quote;

@@ -17,8 +17,6 @@ pub(super) struct Scan {
     pub(super) stop: Stop,
     /// There are escapes.
     pub(super) escaped: bool,
-    /// There are bytes past ASCII, so the text has to be checked.
-    pub(super) high: bool,
 }
 
 /// Bytes classified together.
@@ -31,21 +29,19 @@ pub(super) struct Blocks {
     start: usize,
     /// Bit `n`: byte `n` of the block is a quote, a backslash or a control character.
     special: u64,
-    /// Some byte of the block is past ASCII.
-    high: bool,
 }
 
 impl Blocks {
     /// Nothing is classified yet. One of these belongs to one buffer.
     pub(super) fn new() -> Self {
         // No index into a slice is near that, nor 64 below it.
-        Self { start: usize::MAX / 2 + BLOCK, special: 0, high: false }
+        Self { start: usize::MAX / 2 + BLOCK, special: 0 }
     }
 
     /// Searches `bytes` from `at`, which is inside a string and not inside an escape.
     #[inline]
     pub(super) fn string(&mut self, bytes: &[u8], mut at: usize) -> Scan {
-        let (mut escaped, mut high) = (false, false);
+        let mut escaped = false;
         let stop = loop {
             let offset = at.wrapping_sub(self.start);
             if offset >= BLOCK {
@@ -55,7 +51,6 @@ impl Blocks {
                 self.classify(bytes, at);
                 continue;
             }
-            high |= self.high;
             let rest = self.special >> offset;
             if rest == 0 {
                 at = self.start + BLOCK;
@@ -74,10 +69,9 @@ impl Blocks {
                 _ => break Stop::Bad(at),
             }
         };
-        Scan { stop, escaped, high }
+        Scan { stop, escaped }
     }
 
-    #[inline]
     fn classify(&mut self, bytes: &[u8], at: usize) {
         let rest = bytes.get(at..).unwrap_or_default();
         let mut padded = [b' '; BLOCK];
@@ -85,7 +79,7 @@ impl Blocks {
             padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
             &padded
         });
-        (self.start, self.special, self.high) = (at, specials(block), !block.is_ascii());
+        (self.start, self.special) = (at, specials(block));
     }
 }
 
@@ -120,21 +114,32 @@ fn escape(bytes: &[u8], at: usize) -> Result<usize, Stop> {
 }
 
 /// The first byte from `at` on that a string may not hold as it is.
+#[inline]
 pub(super) fn special(bytes: &[u8], mut at: usize) -> Option<usize> {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    // The high bit of each byte that is zero; exact up to the lowest, a borrow may mark others above it.
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*word);
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let found = (zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | control) & (ONES << 7);
-        if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
+    let rest = bytes.get(at..).unwrap_or_default();
+    let (words, _) = rest.as_chunks::<8>();
+    for word in words {
+        if let Some(found) = special_of(*word) {
+            return Some(at + found);
         }
         at += 8;
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)).map(|found| at + found)
+    match rest.last_chunk::<8>() {
+        // What of it was looked at before holds none.
+        Some(word) => special_of(*word).map(|found| bytes.len() - 8 + found),
+        None => rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)).map(|found| at + found),
+    }
+}
+
+#[inline]
+fn special_of(word: [u8; 8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    // The high bit of each byte that is zero; exact up to the lowest, a borrow may mark others above it.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    let word = u64::from_le_bytes(word);
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    let found = (zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | control) & (ONES << 7);
+    (found != 0).then_some(found.trailing_zeros() as usize / 8)
 }
 
 /// The first byte from `at` on that is not white space.
@@ -164,7 +169,6 @@ mod tests {
                     _ => Stop::Close(59),
                 };
                 assert_eq!(scan.stop, expected, "byte {byte:#x} at {place}");
-                assert!(scan.high || byte < 0x80);
             }
         }
     }

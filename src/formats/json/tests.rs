@@ -29,14 +29,14 @@ impl Handler for Hide {
     }
 }
 
-fn paths(selectors: &[&str]) -> Arc<Paths> {
+pub(super) fn paths(selectors: &[&str]) -> Arc<Paths> {
     let class = ClassId::new(0).unwrap();
     let rule =
         |text: &&str| FieldRule { selector: text.parse().unwrap(), class, base64: false, column: Column::default() };
     Arc::new(Paths::compile(&BodyMap { fields: selectors.iter().map(rule).collect(), ..BodyMap::default() }).unwrap())
 }
 
-fn run<'a>(
+pub(super) fn run<'a>(
     paths: &Arc<Paths>,
     limits: Limits,
     chunks: impl IntoIterator<Item = &'a [u8]>,
@@ -58,7 +58,7 @@ fn whole(selectors: &[&str], text: &[u8]) -> Result<String, JsonFault> {
 }
 
 /// One text, whole, byte by byte and at every split: the same answer each time.
-fn everywhere(selectors: &[&str], text: &[u8]) -> Result<(Vec<u8>, Vec<String>), JsonError> {
+pub(super) fn everywhere(selectors: &[&str], text: &[u8]) -> Result<(Vec<u8>, Vec<String>), JsonError> {
     let paths = paths(selectors);
     let expected = run(&paths, Limits::default(), [text]);
     for split in 0..=text.len() {

@@ -2,6 +2,7 @@
 
 use super::{
     JsonFault,
+    guide::StepId,
     scan::{Blocks, Stop},
     text,
 };
@@ -37,6 +38,10 @@ pub(super) struct Frame {
     pub(super) node: NodeId,
     pub(super) index: u64,
     pub(super) record: bool,
+    /// The member read last; none yet, the one that the container is in.
+    pub(super) step: StepId,
+    /// The one that the container is in.
+    pub(super) within: StepId,
 }
 
 /// Where the lexer is between two bytes.
@@ -50,8 +55,8 @@ pub(super) struct State {
 
 /// A string token that somebody has to see whole.
 pub(super) enum Token<'a> {
-    /// The bytes between its quotes; `plain` when they are ASCII without escapes.
-    Whole { raw: &'a [u8], escaped: bool, plain: bool },
+    /// What stands between its quotes.
+    Whole { raw: &'a str, escaped: bool },
     /// It goes on in the next chunk; this many bytes hold no closing quote.
     Open(usize),
 }
@@ -63,22 +68,21 @@ pub(super) enum Token<'a> {
 #[inline]
 pub(super) fn string<'a>(
     blocks: &mut Blocks,
-    bytes: &'a [u8],
+    input: &'a str,
     start: usize,
     searched: usize,
     limit: usize,
 ) -> Result<Token<'a>, (usize, JsonFault)> {
-    let scan = blocks.string(bytes, start + searched);
+    let scan = blocks.string(input.as_bytes(), start + searched);
     let end = match scan.stop {
         Stop::Close(end) | Stop::More(end) if end - start > limit => return Err((start, JsonFault::ValueTooLong)),
         Stop::Close(end) => end,
         Stop::More(end) => return Ok(Token::Open(end - start)),
         Stop::Bad(bad) => return Err((bad, JsonFault::String)),
     };
-    let raw = bytes.get(start..end).unwrap_or_default();
+    let raw = input.get(start..end).unwrap_or_default();
     // A search that was resumed did not see what came before.
-    let escaped = scan.escaped || searched > 0;
-    Ok(Token::Whole { raw, escaped, plain: !escaped && !scan.high })
+    Ok(Token::Whole { raw, escaped: scan.escaped || searched > 0 })
 }
 
 /// Byte of the whole output at which input byte `at` goes out.
@@ -87,24 +91,12 @@ pub(super) fn place(origin: u64, out: &[u8], at: usize, kept: usize) -> u64 {
 }
 
 /// The text between two quotes; borrowed unless there are escapes.
-pub(super) fn decode<'a>(raw: &'a [u8], escaped: bool, text: &'a mut String) -> Result<&'a str, JsonFault> {
-    let raw = simdutf8::basic::from_utf8(raw).map_err(|_| JsonFault::Utf8)?;
+#[inline]
+pub(super) fn decode<'a>(raw: &'a str, escaped: bool, text: &'a mut String) -> Result<&'a str, JsonFault> {
     if !escaped {
         return Ok(raw);
     }
     text.clear();
     text::unescape(raw, text).map_err(|_| JsonFault::LoneSurrogate)?;
     Ok(text)
-}
-
-/// How much of `bytes` are whole characters.
-///
-/// # Errors
-/// Where it stops being UTF-8.
-pub(super) fn whole_characters(bytes: &[u8]) -> Result<usize, usize> {
-    match simdutf8::compat::from_utf8(bytes) {
-        Ok(_) => Ok(bytes.len()),
-        Err(error) if error.error_len().is_none() => Ok(error.valid_up_to()),
-        Err(error) => Err(error.valid_up_to()),
-    }
 }

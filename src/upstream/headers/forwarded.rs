@@ -1,6 +1,6 @@
 //! What the CRM learns of the caller's connection (RFC 7239 and its unregistered predecessors).
 
-use std::{fmt::Write, net::IpAddr};
+use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::Scheme};
 
@@ -12,7 +12,8 @@ use crate::{
 /// What the gateway believes of callers and passes to one CRM.
 #[derive(Debug, Clone)]
 pub struct Inbound {
-    host: String,
+    /// What follows the caller's address in `Forwarded`.
+    forwarded_tail: String,
     host_value: HeaderValue,
     trusted: Vec<Cidr>,
     /// Whether the caller's `Authorization` goes to the CRM.
@@ -50,7 +51,7 @@ impl Inbound {
         });
         match host {
             Some((host, host_value)) if problems.is_empty() => Ok(Self {
-                host,
+                forwarded_tail: forwarded_tail(&host),
                 host_value,
                 trusted: ranges,
                 pass_authorization: settings.pass_authorization,
@@ -79,22 +80,11 @@ impl Inbound {
     pub(super) fn add(&self, inbound: &HeaderMap, peer: &Peer, out: &mut HeaderMap) {
         let address = peer.address.ip().to_canonical();
         let trusted = self.trusts(address);
-        let mut text = String::with_capacity(96);
         let said = |name: &HeaderName| trusted.then(|| joined(inbound, name)).flatten();
 
-        let for_node = match address {
-            IpAddr::V4(v4) => {
-                let _ = write!(text, "for={v4}");
-                v4.to_string()
-            }
-            IpAddr::V6(v6) => {
-                let _ = write!(text, "for=\"[{v6}]\"");
-                v6.to_string()
-            }
-        };
-        // A host with a port is no token and has to be quoted (RFC 7239 §4).
-        let quote = if self.host.contains([':', '[']) { "\"" } else { "" };
-        let _ = write!(text, ";host={quote}{}{quote};proto=https", self.host);
+        let for_node = address.to_string();
+        let (open, close) = if address.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
+        let text = ["for=", open, &for_node, close, &self.forwarded_tail].concat();
         put(out, header::FORWARDED, said(&header::FORWARDED), &text);
         put(out, X_FORWARDED_FOR, said(&X_FORWARDED_FOR), &for_node);
 
@@ -103,8 +93,17 @@ impl Inbound {
         let host = said(&X_FORWARDED_HOST).and_then(|said| HeaderValue::from_str(&said).ok());
         out.insert(X_FORWARDED_HOST, host.unwrap_or_else(|| self.host_value.clone()));
         // RFC 9110 §7.6.3: a gateway names itself to the inner server.
-        put(out, header::VIA, said(&header::VIA), "1.1 fieldgate");
+        match said(&header::VIA) {
+            Some(before) => put(out, header::VIA, Some(before), VIA),
+            None => drop(out.insert(header::VIA, HeaderValue::from_static(VIA))),
+        }
     }
+}
+
+/// A host with a port is no token and has to be quoted (RFC 7239 §4).
+fn forwarded_tail(host: &str) -> String {
+    let quote = if host.contains([':', '[']) { "\"" } else { "" };
+    format!(";host={quote}{host}{quote};proto=https")
 }
 
 /// Whether a field claims something about the hops before the gateway.
@@ -144,6 +143,8 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     (!values.is_empty()).then(|| values.join(", "))
 }
 
+/// How the gateway names itself.
+const VIA: &str = "1.1 fieldgate";
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");

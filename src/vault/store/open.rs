@@ -157,11 +157,23 @@ pub(super) fn create(path: &Path, cache_bytes: usize) -> Result<Database, VaultE
 }
 
 pub(super) fn existing(path: &Path, cache_bytes: usize, dir: &Path) -> Result<Database, VaultError> {
-    Database::builder().set_cache_size(cache_bytes).open(path).map_err(|error| match error {
-        DatabaseError::DatabaseAlreadyOpen => VaultError::Locked(dir.to_owned()),
-        other => other.into(),
-    })
+    let mut tries = LOCK_TRIES;
+    loop {
+        match Database::builder().set_cache_size(cache_bytes).open(path) {
+            // A process that is just being started from the one that held it keeps the lock until it becomes another program.
+            Err(DatabaseError::DatabaseAlreadyOpen) if tries > 0 => {
+                tries -= 1;
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            Err(DatabaseError::DatabaseAlreadyOpen) => return Err(VaultError::Locked(dir.to_owned())),
+            opened => return Ok(opened?),
+        }
+    }
 }
+
+/// Looks at a lock that another process holds, and the pause between two of them.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(25);
 
 /// Gives a finished file its name, durably.
 pub(super) fn publish(temporary: &Path, path: &Path) -> Result<(), VaultError> {

@@ -1,8 +1,8 @@
-//! Random bytes for records: drawn from the operating system's generator in blocks, one block per thread.
+//! Random bytes that are published: drawn from the operating system's generator in blocks, one block per thread.
 
 use std::cell::RefCell;
 
-use crate::crypto::{NoRandomness, random};
+use super::{NoRandomness, random};
 
 const BLOCK_BYTES: usize = 1024;
 
@@ -15,8 +15,12 @@ struct Pool {
     used: usize,
 }
 
-/// `N` fresh bytes (`N` ≤ 1024). Nothing secret depends on them: they are published in the record they make unique.
-pub(super) fn fresh<const N: usize>() -> Result<[u8; N], NoRandomness> {
+/// `N` fresh bytes (`N` ≤ 1024) for nonces and ids. Nothing secret may depend on them: they wait in memory, and are
+/// published in the record or the header they make unique.
+///
+/// # Errors
+/// When the random source fails.
+pub fn nonce<const N: usize>() -> Result<[u8; N], NoRandomness> {
     POOL.with_borrow_mut(|pool| {
         if pool.used + N > BLOCK_BYTES {
             pool.bytes = random()?;
@@ -34,7 +38,7 @@ mod tests {
 
     #[test]
     fn no_two_draws_are_alike() {
-        let mut seen: Vec<[u8; 16]> = (0..1000).map(|_| fresh().unwrap()).collect();
+        let mut seen: Vec<[u8; 16]> = (0..1000).map(|_| nonce().unwrap()).collect();
         seen.sort_unstable();
         seen.dedup();
         assert_eq!(seen.len(), 1000);

@@ -1,0 +1,137 @@
+//! Stored values through a running gateway: what the CRM holds, who finds it, and what each caller sees of it.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Setup, World, fieldgate};
+
+const CUSTOMERS: &str = "/api/v1/customers";
+
+/// A gateway whose e-mail addresses and phone numbers are tokens, and whose cards, IBANs and names are sealed.
+fn world() -> World {
+    let classes = [
+        ("email", "token:email"),
+        ("phone", "token:phone"),
+        ("card_number", "seal"),
+        ("iban", "seal:indexed"),
+        ("ssn", "seal:class"),
+        ("birth_date", "seal"),
+    ];
+    let mut setup = Setup::new();
+    for (class, storage) in classes {
+        let name = format!("name = \"{class}\"");
+        setup = setup.edit(&name, &format!("{name}\nstorage = \"{storage}\"\nphase = \"mixed\""));
+    }
+    let sections = "\n[keys]\nkeyset = \"keys/keyset.json\"\nkek = { provider = \"file\", path = \"keys/kek\" }\n\n[vault]\ntoken_domain = \"fg.example.com\"\n";
+    let mut world = setup.append(sections).prepare();
+    let said = fieldgate(["keys", "new", "--config", world.made.config.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let config = fieldgate::config::Config::load(&world.made.config).unwrap();
+    let keys = fieldgate::gateway::keyset(&config).unwrap().unwrap();
+    let vault = config.vault.clone().unwrap();
+    let settings = fieldgate::vault::Settings { dir: config.path(&vault.dir), ..vault };
+    fieldgate::vault::Vault::init(&settings, keys).unwrap();
+    world.start();
+    world
+}
+
+fn jane() -> Value {
+    json!({
+        "name": "Jane Sample", "email": "Jane.Sample@Example.com", "phone": "+14155550188", "birth_date": "1984-03-09",
+        "card": { "number": "4111111111111111", "expiry": "12/29", "holder": "Jane Sample" },
+        "iban": "DE89370400440532013000", "ssn": "219-09-9999", "notes": "likes tea"
+    })
+}
+
+fn create(world: &World, body: &Value) -> String {
+    let made = world.supervisor().send(Method::POST, CUSTOMERS, body);
+    assert_eq!(made.status, 201, "{}", made.text());
+    made.json()["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_crm_holds_no_clear_value_and_the_supervisor_sees_what_an_unprotected_twin_shows() {
+    let world = world();
+    let id = create(&world, &jane());
+    let target = format!("{CUSTOMERS}/{id}");
+    let held = world.direct().get(&target).json();
+    assert!(held["email"].as_str().unwrap().ends_with("@fg.example.com"), "{held}");
+    assert!(held["phone"].as_str().unwrap().starts_with("+999"), "{held}");
+    for pointer in ["/card/number", "/iban", "/ssn", "/birth_date"] {
+        assert!(held.pointer(pointer).and_then(Value::as_str).unwrap().starts_with("fg1_"), "{pointer} {held}");
+    }
+    let twin = Setup::new().start();
+    let twin_id = create(&twin, &jane());
+    let (shown, unprotected) =
+        (world.supervisor().get(&target).json(), twin.supervisor().get(&format!("{CUSTOMERS}/{twin_id}")).json());
+    for pointer in ["/email", "/phone", "/card/number", "/iban", "/ssn", "/birth_date", "/name", "/notes"] {
+        assert_eq!(shown.pointer(pointer), unprotected.pointer(pointer), "{pointer}");
+    }
+    let agent = world.agent().get(&target).json();
+    assert_eq!(agent["email"], "J•••@Example.com");
+    assert!(agent["card"]["number"].as_str().unwrap().ends_with("1111"));
+    world.verify();
+}
+
+#[test]
+fn a_masked_agent_finds_the_customer_by_the_address_she_was_told() {
+    let world = world();
+    let id = create(&world, &jane());
+    for email in ["Jane.Sample@Example.com", "jane.sample@example.com"] {
+        let found = world.agent().get(&format!("{CUSTOMERS}?email={}", email.replace('@', "%40"))).json();
+        assert_eq!(found["items"][0]["id"], id.as_str(), "{email}: {found}");
+        assert_eq!(found["items"].as_array().unwrap().len(), 1);
+    }
+    let nobody = world.agent().get(&format!("{CUSTOMERS}?email=nobody%40example.com")).json();
+    assert_eq!(nobody["items"].as_array().unwrap().len(), 0);
+    let masked = world.agent().get(&format!("{CUSTOMERS}?email=J%E2%80%A2%E2%80%A2%E2%80%A2%40Example.com"));
+    assert_eq!((masked.status.as_u16(), masked.code().as_str()), (409, "masked_value"));
+}
+
+#[test]
+fn a_patch_of_one_field_leaves_the_others_stored_as_they_are() {
+    let world = world();
+    let id = create(&world, &jane());
+    let target = format!("{CUSTOMERS}/{id}");
+    let before = world.direct().get(&target).json();
+    let seen = world.agent().get(&target).json();
+    let mut back =
+        json!({ "email": seen["email"], "card": seen["card"], "iban": seen["iban"], "notes": "likes coffee" });
+    back["phone"] = json!("+14155550199");
+    let patched = world.agent().send(Method::PATCH, &target, &back);
+    assert!(patched.status.is_success(), "{}", patched.text());
+    let after = world.direct().get(&target).json();
+    for pointer in ["/email", "/card/number", "/iban", "/ssn"] {
+        assert_eq!(after.pointer(pointer), before.pointer(pointer), "{pointer}");
+    }
+    assert_ne!(after["phone"], before["phone"]);
+    assert_eq!(world.supervisor().get(&target).json()["phone"], "+14155550199");
+}
+
+#[test]
+fn a_ciphertext_copied_past_the_gateway_never_shows_more_than_its_class_allows() {
+    let world = world();
+    let (jane, joe) = (create(&world, &jane()), create(&world, &json!({ "name": "Joe", "email": "joe@example.com" })));
+    let stolen = world.direct().get(&format!("{CUSTOMERS}/{jane}")).json();
+    let copied = json!({ "notes": stolen["iban"], "name": stolen["card"]["number"] });
+    assert!(world.direct().send(Method::PATCH, &format!("{CUSTOMERS}/{joe}"), &copied).status.is_success());
+    let shown = world.agent().get(&format!("{CUSTOMERS}/{joe}")).text();
+    for value in ["DE89370400440532013000", "4111111111111111", "fg1_"] {
+        assert!(!shown.contains(value), "{shown}");
+    }
+    let injected = world.agent().send(Method::PATCH, &format!("{CUSTOMERS}/{joe}"), &json!({ "iban": stolen["iban"] }));
+    assert_eq!((injected.status.as_u16(), injected.code().as_str()), (422, "injected_value"));
+}
+
+#[test]
+fn a_mixed_crm_shows_old_clear_values_and_finds_them() {
+    let world = world();
+    let old = world.direct().get(&format!("{CUSTOMERS}/C-1001")).json();
+    let shown = world.supervisor().get(&format!("{CUSTOMERS}/C-1001")).json();
+    assert_eq!(shown["email"], old["email"]);
+    let email = old["email"].as_str().unwrap().replace('@', "%40").replace('+', "%2B");
+    let found = world.agent().get(&format!("{CUSTOMERS}?email={email}")).json();
+    assert!(found["items"].as_array().unwrap().iter().any(|item| item["id"] == "C-1001"), "{found}");
+    let metrics = world.admin("/metrics");
+    assert!(metrics.contains("fieldgate_legacy_plaintext_seen_total{class=\"email\"}"), "{metrics}");
+}
