@@ -77,9 +77,9 @@ fn fill(vault: &Vault, rows: usize) -> Vec<(usize, String)> {
     kept
 }
 
-fn measure(name: &str, mut one: impl FnMut(usize)) {
-    (0..SAMPLES / 2).for_each(&mut one);
-    let mut times: Vec<Duration> = (0..SAMPLES)
+fn measure(name: &str, samples: usize, mut one: impl FnMut(usize)) {
+    (0..samples / 2).for_each(&mut one);
+    let mut times: Vec<Duration> = (0..samples)
         .map(|sample| {
             let started = Instant::now();
             one(sample);
@@ -108,16 +108,16 @@ fn main() {
     println!("file      {:.0} MB, {:.0} bytes a token", bytes as f64 / 1e6, bytes as f64 / rows as f64);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let some = |sample: usize| kept.get(sample.wrapping_mul(7_919) % kept.len()).expect("a token");
-    measure("open one", |sample| {
+    measure("open one", SAMPLES, |sample| {
         let states = runtime.block_on(vault.open_tokens(&[some(sample).1.as_str()])).expect("a look-up");
         assert_eq!(states.len(), 1);
     });
-    measure("find one", |sample| {
+    measure("find one", SAMPLES, |sample| {
         let (index, token) = some(sample);
         let found = runtime.block_on(vault.find_tokens(&[(CLASS, text(*index).as_str())])).expect("a look-up");
         assert_eq!(found.first().and_then(|tokens| tokens.first()), Some(token));
     });
-    measure("page 100", |sample| {
+    measure("page 100", SAMPLES / 20, |sample| {
         let tokens: Vec<_> = (0..100).map(|next| some(sample + next).1.as_str()).collect();
         assert_eq!(runtime.block_on(vault.open_tokens(&tokens)).expect("a look-up").len(), 100);
     });

@@ -56,7 +56,8 @@ pub(super) const FIND: &str = "SELECT t.name, t.sealed, h.number, h.key, t.looku
     JOIN fieldgate.shelf h ON h.number = t.shelf WHERE t.lookup = ANY($1)";
 pub(super) const OPEN: &str = "SELECT t.name, t.sealed, h.number, h.key FROM fieldgate.token t \
     JOIN fieldgate.shelf h ON h.number = t.shelf WHERE t.name = ANY($1)";
-pub(super) const HOLDERS: &str = "SELECT a.token, s.subject FROM unnest($1::bytea[]) AS a(token), LATERAL \
+pub(super) const HOLDERS: &str = "SELECT a.token, s.subject \
+    FROM (SELECT DISTINCT unnest($1::bytea[]) AS token) AS a, LATERAL \
     (SELECT subject FROM fieldgate.holder h WHERE h.token = a.token LIMIT $2) AS s";
 pub(super) const HOLDS: &str = "SELECT h.token, h.subject FROM fieldgate.holder h \
     JOIN unnest($1::bytea[], $2::bytea[]) AS a(token, subject) ON h.token = a.token AND h.subject = a.subject";

@@ -12,6 +12,7 @@ mod writer;
 
 use std::{path::PathBuf, sync::Arc};
 
+use arc_swap::ArcSwapOption;
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::{
@@ -31,9 +32,9 @@ pub(super) use open::private;
 
 /// An open embedded store. Dropping it writes what is queued and releases the lock.
 pub(super) struct Store {
-    /// First, so that its thread ends before the database is closed.
+    /// Its thread has the database; dropped first.
     writer: Writer,
-    db: Arc<Database>,
+    current: Arc<Current>,
     dir: PathBuf,
     name: [u8; 16],
     hashes: Hashes,
@@ -46,8 +47,9 @@ impl Store {
         &self.hashes
     }
 
-    fn snapshot(&self) -> Result<Tables<Reading>, VaultError> {
-        Tables::read(&self.db.begin_read()?)
+    fn snapshot(&self) -> Result<Arc<Tables<Reading>>, VaultError> {
+        let gone = || VaultError::Unavailable("it could not be read after a write".to_owned());
+        self.current.0.load_full().ok_or_else(gone)
     }
 
     /// What is counted, and the size of the file in bytes.
@@ -57,6 +59,31 @@ impl Store {
         let tables = self.snapshot()?;
         let rows = [tables.subjects.len()?, tables.records.len()?, tables.tokens.len()?, tables.erasures.len()?];
         Ok((rows, size))
+    }
+}
+
+/// The snapshot of the last commit. Opening one takes as long as several look-ups, so all readers between two commits share
+/// it; the writer replaces it before it acknowledges anything.
+struct Current(ArcSwapOption<Tables<Reading>>);
+
+impl Current {
+    fn new(db: &Database) -> Result<Self, VaultError> {
+        let current = Self(ArcSwapOption::empty());
+        current.renew(db)?;
+        Ok(current)
+    }
+
+    /// After a failure there is none, and readers are told so: an older one could show what was erased.
+    fn renew(&self, db: &Database) -> Result<(), VaultError> {
+        let opened = db.begin_read().map_err(VaultError::from).and_then(|snapshot| Tables::read(&snapshot));
+        match opened {
+            Ok(tables) => self.0.store(Some(Arc::new(tables))),
+            Err(error) => {
+                self.0.store(None);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
         keys::{Hashes, Keys},
         shelves::{self, Opened, SHELVES},
     },
-    FILE, Store, Writer,
+    Current, FILE, Store, Writer,
     tables::{Kind, Reading, Tables, Writing},
 };
 use crate::crypto::{RootKey, SubjectKey, random};
@@ -64,7 +64,7 @@ impl Store {
         }
         private(dir, 0o700)?;
         private(&path, 0o600)?;
-        let db = Arc::new(existing(&path, cache_bytes, dir)?);
+        let db = existing(&path, cache_bytes, dir)?;
         let tables: Tables<Reading> = readable(&db)?;
         let hashes = belongs(&tables, keys)?;
         let name = named(&tables)?;
@@ -79,14 +79,15 @@ impl Store {
             note(&mut Tables::write(&transaction)?, keys.epoch())?;
             transaction.commit()?;
         }
-        let writer = Writer::start(Arc::clone(&db))?;
+        let current = Arc::new(Current::new(&db)?);
+        let writer = Writer::start(db, Arc::clone(&current))?;
         let opened = Arc::new(Opened::new());
-        Ok(Self { writer, db, dir: dir.to_owned(), name, hashes, opened })
+        Ok(Self { writer, current, dir: dir.to_owned(), name, hashes, opened })
     }
 
     /// Remembers that the keyset with `keys` is in use. Refuses an older one than was in use before.
     pub(in super::super) async fn remember(&self, keys: &Keys) -> Result<(), VaultError> {
-        let (given, seen) = (keys.epoch(), epoch(&self.snapshot()?)?);
+        let (given, seen) = (keys.epoch(), epoch(&*self.snapshot()?)?);
         if given < seen {
             return Err(VaultError::Rollback { given, seen });
         }

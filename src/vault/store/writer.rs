@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::{
     super::VaultError,
+    Current,
     tables::{Tables, Writing},
 };
 
@@ -39,9 +40,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(db: Arc<Database>) -> Result<Self, VaultError> {
+    pub(super) fn start(db: Database, current: Arc<Current>) -> Result<Self, VaultError> {
         let (queue, jobs) = sync_channel(QUEUE_JOBS);
-        let thread = std::thread::Builder::new().name("vault".to_owned()).spawn(move || run(&db, &jobs));
+        let thread = std::thread::Builder::new().name("vault".to_owned()).spawn(move || run(&db, &current, &jobs));
         let thread = thread.map_err(|error| VaultError::Unavailable(error.to_string()))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -95,11 +96,11 @@ fn gone() -> VaultError {
     VaultError::Unavailable("its writer has ended".to_owned())
 }
 
-fn run(db: &Database, jobs: &Receiver<Job>) {
+fn run(db: &Database, current: &Current, jobs: &Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
         let batch = std::iter::once(first).chain(jobs.try_iter().take(BATCH_JOBS - 1));
         let mut waiting = Vec::new();
-        let fate = match transact(db, batch, &mut waiting) {
+        let fate = match transact(db, batch, &mut waiting).and_then(|()| current.renew(db)) {
             Ok(()) => Fate::Durable,
             Err(error) => {
                 tracing::error!(error = %error, "vault could not write");
