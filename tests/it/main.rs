@@ -12,6 +12,7 @@
 mod budget;
 mod canary;
 mod commands;
+mod dialects;
 mod fuzz;
 mod gate;
 mod harness;

@@ -177,6 +177,12 @@ fn writes_through_the_gateway_leave_both_twins_alike() {
         let (seen, truth) = (caller.send(method.clone(), target, body), direct.send(method, target, body));
         assert_eq!((seen.status.as_u16(), truth.status.as_u16()), (status, status), "{target}: {}", seen.text());
     }
+    for client in [&caller, &direct] {
+        let form = client.clone().with("content-type", "application/x-www-form-urlencoded");
+        let made =
+            form.call(Method::POST, "/world/forms/contacts", Some("LastName=F+orm&Email=f%40b.example".to_owned()));
+        assert_eq!(made.status, 201, "{}", made.text());
+    }
     let deleted = caller.call(Method::DELETE, "/world/contacts/003000000000004", None);
     assert_eq!(
         (deleted.status, direct.call(Method::DELETE, "/world/contacts/003000000000004", None).status),

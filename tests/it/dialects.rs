@@ -1,0 +1,372 @@
+//! Search rewriting against the sample CRM's own evaluators: what a rewritten query finds among stored forms is what the
+//! query finds in clear, in every dialect, while values have two stored forms and some are in clear yet.
+
+use std::collections::BTreeSet;
+
+use fieldgate::{
+    crm::{Api, search::Pattern, search::SearchPlace},
+    model::{Class, ClassId, ClassTable, Entity, KeyScope, MaskStyle, Mode, Phase, Storage, TokenShape},
+    sandbox::{Crm, World},
+};
+use http::Method;
+use serde_json::{Value, json};
+
+/// Questions per dialect.
+const RUNS: usize = 150;
+
+/// A generator of test choices (SplitMix64).
+struct Rng(u64);
+
+impl Rng {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % end as u64).unwrap()
+    }
+}
+
+/// How cards are stored: by an index in front, or as tokens where a dialect has no search by prefix.
+#[derive(Clone, Copy, PartialEq)]
+enum Cards {
+    Indexed,
+    Tokens,
+}
+
+fn classes(cards: Cards) -> ClassTable {
+    let class = |name: &str, mode: Mode, detects: &[Entity]| Class {
+        name: name.into(),
+        mask: MaskStyle::Full,
+        storage: Storage { mode, phase: Phase::Mixed, ..Storage::CLEAR },
+        detects: detects.to_vec(),
+    };
+    let card = if cards == Cards::Indexed { Mode::SealIndexed } else { Mode::Token(TokenShape::Opaque) };
+    ClassTable::new(vec![
+        class("name", Mode::Clear, &[]),
+        class("email", Mode::Token(TokenShape::Email), &[Entity::Email]),
+        class("phone", Mode::Token(TokenShape::Phone), &[Entity::Phone]),
+        class("card_number", card, &[Entity::Card]),
+        class("iban", Mode::Det, &[Entity::Iban]),
+        class("ssn", Mode::Seal(KeyScope::Class), &[Entity::UsSsn]),
+    ])
+    .unwrap()
+}
+
+/// A stand-in for keyed functions: 32 characters that depend on `text` and `generation`.
+fn hashed(text: &str, generation: u64, alphabet: &[u8]) -> String {
+    let seed =
+        text.to_lowercase().bytes().fold(generation, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let mut rng = Rng(seed);
+    (0..32).map(|_| char::from(alphabet[rng.below(alphabet.len())])).collect()
+}
+
+/// The stored form of a value: of the first or second generation, or (2) the value itself.
+fn stored(class: &str, cards: Cards, text: &str, generation: usize) -> String {
+    let hashed = |alphabet: &[u8]| hashed(text, generation as u64 + 1, alphabet);
+    let lower = b"abcdefghijklmnopqrstuvwxyz234567";
+    match class {
+        _ if generation == 2 => text.to_owned(),
+        "email" => format!("fg1t{}@tok.example", &hashed(lower)[..24]),
+        "phone" => format!("+999{}", &hashed(b"0123456789")[..12]),
+        "card_number" if cards == Cards::Indexed => format!("fg1_{}", hashed(b"abcXYZ019-_")),
+        "card_number" => format!("fg1t{}", &hashed(lower)[..24]),
+        _ => format!("fg1_{}", hashed(b"abcXYZ019-_")),
+    }
+}
+
+fn class_of(column: &str) -> Option<&'static str> {
+    match column {
+        "Email" | "SuppliedEmail" => Some("email"),
+        "Phone" | "SuppliedPhone" => Some("phone"),
+        "Card__c" => Some("card_number"),
+        "IBAN__c" => Some("iban"),
+        _ => None,
+    }
+}
+
+/// A CRM in clear, one with stored forms of the same records, and the map between them.
+struct Worlds {
+    clear: Crm,
+    sealed: Crm,
+    contacts: Vec<Value>,
+    api: Api,
+    classes: ClassTable,
+    cards: Cards,
+    rng: Rng,
+}
+
+impl Worlds {
+    fn new(cards: Cards, sql_nulls: bool) -> Self {
+        let with = |world: World| if sql_nulls { world.with_sql_nulls() } else { world };
+        let source = World::generate(23, 60).with_plain_notes();
+        let sealed = Crm::generate(1, 0).with_world(with(World::empty()));
+        for (path, records) in [("contacts", source.contacts()), ("cases", source.cases())] {
+            for (at, mut record) in records.into_iter().enumerate() {
+                for (column, value) in record.as_object_mut().unwrap() {
+                    let Some(class) = class_of(column) else { continue };
+                    let form = stored(class, cards, value.as_str().unwrap(), at % 3);
+                    // A sealed value is its index and something that differs every time.
+                    let tail = if form.starts_with("fg1_") && class == "card_number" {
+                        format!("tail{at}")
+                    } else {
+                        String::new()
+                    };
+                    *value = Value::from(form + &tail);
+                }
+                let (status, body) = sealed.ask(Method::POST, &format!("/world/{path}"), &record.to_string());
+                assert_eq!(status, 201, "{}", String::from_utf8_lossy(&body));
+            }
+        }
+        let contacts = source.contacts();
+        let classes = classes(cards);
+        let map = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/world.toml");
+        let api = Api::parse(map, &std::fs::read_to_string(map).unwrap(), &classes).unwrap_or_else(|mistakes| {
+            panic!("{}", mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        });
+        let clear = Crm::generate(1, 0).with_world(with(source));
+        Self { clear, sealed, contacts, api, classes, cards, rng: Rng(5) }
+    }
+
+    fn forms(&self, class: ClassId, value: &str) -> Vec<Pattern> {
+        let class = self.classes.name(class);
+        (0..3)
+            .map(|generation| match stored(class, self.cards, value, generation) {
+                form if form.starts_with("fg1_") && class == "card_number" => Pattern::StartsWith(form),
+                form => Pattern::Equals(form),
+            })
+            .collect()
+    }
+
+    /// Asks in clear and, rewritten, among stored forms; gives how many records both find.
+    fn compare(&self, method: &Method, target: &str, body: &str, list: &str, id: &str) -> usize {
+        let matched = self.api.matches(method, target).unwrap_or_else(|error| panic!("{error:?}: {target}"));
+        let (mut there, mut inside) = (matched.target.clone(), body.to_owned());
+        match matched.route.search.iter().find(|rule| rule.place == SearchPlace::Body) {
+            Some(rule) => {
+                let query = rule.parse(body).unwrap_or_else(|error| panic!("{error}: {body}"));
+                let answers: Vec<_> =
+                    query.asks().iter().map(|ask| self.forms(ask.class, ask.value.expose())).collect();
+                inside = query.rewrite(&answers).unwrap_or_else(|error| panic!("{error}: {body}"));
+            }
+            None => {
+                let search = matched.search().unwrap_or_else(|error| panic!("{error}: {target}"));
+                let answers: Vec<_> =
+                    search.asks().iter().map(|ask| self.forms(ask.class, ask.value.expose())).collect();
+                there = search.rewritten(&answers).unwrap_or_else(|error| panic!("{error}: {target}"));
+            }
+        }
+        let expected = found(&self.clear, method, target, body, list, id);
+        let seen = found(&self.sealed, method, &there, &inside, list, id);
+        assert_eq!(seen, expected, "{target} {body}\nbecame {there} {inside}");
+        expected.len()
+    }
+
+    /// A value of the column, in one of three spellings, or one that nobody has.
+    fn value(&mut self, column: &str) -> String {
+        let at = self.rng.below(self.contacts.len());
+        let held = self.contacts[at][column].as_str().unwrap_or("nobody@example.org").to_owned();
+        match self.rng.below(5) {
+            0 => held.to_uppercase(),
+            1 => held.to_lowercase(),
+            _ => held,
+        }
+    }
+
+    fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
+        list[self.rng.below(list.len())]
+    }
+}
+
+fn found(crm: &Crm, method: &Method, target: &str, body: &str, list: &str, id: &str) -> BTreeSet<String> {
+    let (status, answer) = crm.ask(method.clone(), target, body);
+    let text = String::from_utf8_lossy(&answer);
+    assert_eq!(status, 200, "{target} {body}: {text}");
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    answer[list].as_array().unwrap().iter().map(|record| record[id].as_str().unwrap().to_owned()).collect()
+}
+
+fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// How a dialect spells a condition.
+struct Spelling {
+    quote: fn(&str) -> String,
+    operators: &'static [&'static str],
+    lists: &'static [&'static str],
+    joins: [&'static str; 2],
+    not: Option<&'static str>,
+    fields: &'static [(&'static str, &'static str)],
+}
+
+fn condition(worlds: &mut Worlds, to: &Spelling, depth: usize) -> String {
+    if depth > 0 && worlds.rng.below(3) > 0 {
+        let (a, b) = (condition(worlds, to, depth - 1), condition(worlds, to, depth - 1));
+        return match (worlds.rng.below(5), to.not) {
+            (0, Some(not)) => format!("{not} ({a})"),
+            (1 | 2, _) => format!("({a}) {} ({b})", to.joins[0]),
+            _ => format!("({a}) {} ({b})", to.joins[1]),
+        };
+    }
+    let (name, column) = to.fields[worlds.rng.below(to.fields.len())];
+    if worlds.rng.below(3) == 0 {
+        let list = [(to.quote)(&worlds.value(column)), (to.quote)(&worlds.value(column))].join(", ");
+        return format!("{name} {} ({list})", worlds.pick(to.lists));
+    }
+    format!("{name} {} {}", worlds.pick(to.operators), (to.quote)(&worlds.value(column)))
+}
+
+fn backslashed(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+const COLUMNS: &[(&str, &str)] =
+    &[("Email", "Email"), ("Phone", "Phone"), ("Card__c", "Card__c"), ("IBAN__c", "IBAN__c"), ("LastName", "LastName")];
+
+const SOQL: Spelling = Spelling {
+    quote: backslashed,
+    operators: &["=", "=", "!=", "<>"],
+    lists: &["IN", "NOT IN"],
+    joins: ["AND", "OR"],
+    not: Some("NOT"),
+    fields: COLUMNS,
+};
+
+const ODATA: Spelling = Spelling {
+    quote: |text| format!("'{}'", text.replace('\'', "''")),
+    operators: &["eq", "eq", "ne"],
+    lists: &["in"],
+    joins: ["and", "or"],
+    not: Some("not"),
+    fields: COLUMNS,
+};
+
+const TICKET_SQL: Spelling = Spelling {
+    quote: backslashed,
+    operators: &["=", "=", "!="],
+    lists: &["IN", "NOT IN"],
+    joins: ["AND", "OR"],
+    not: None,
+    fields: &[
+        ("Requestor.EmailAddress", "Email"),
+        ("Requestor", "Email"),
+        ("'CF.{Customer Email}'", "Email"),
+        ("CF.{Card}", "Card__c"),
+    ],
+};
+
+/// Runs [`RUNS`] questions; one in four has to find somebody.
+fn run(worlds: &mut Worlds, ask: impl Fn(&mut Worlds) -> (Method, String, String), list: &str, id: &str) {
+    let mut telling = 0;
+    for _ in 0..RUNS {
+        let (method, target, body) = ask(worlds);
+        telling += usize::from(worlds.compare(&method, &target, &body, list, id) > 0);
+    }
+    assert!(telling > RUNS / 4, "only {telling} of {RUNS} find somebody");
+}
+
+#[test]
+fn soql_among_stored_forms() {
+    for sql_nulls in [false, true] {
+        run(
+            &mut Worlds::new(Cards::Indexed, sql_nulls),
+            |worlds| {
+                let text = match worlds.rng.below(4) {
+                    0 => {
+                        let email = backslashed(&worlds.value("Email"));
+                        format!(
+                            "SELECT Id FROM Case WHERE ContactId IN (SELECT Id FROM Contact WHERE Email = {email}) \
+                             OR Contact.Email = {email}"
+                        )
+                    }
+                    _ => format!("SELECT Id, c.Email FROM Contact c WHERE {}", condition(worlds, &SOQL, 3)),
+                };
+                (Method::GET, format!("/world/query?q={}", encoded(&text)), String::new())
+            },
+            "records",
+            "Id",
+        );
+    }
+}
+
+#[test]
+fn odata_among_stored_forms() {
+    for sql_nulls in [false, true] {
+        run(
+            &mut Worlds::new(Cards::Indexed, sql_nulls),
+            |worlds| {
+                let filter = condition(worlds, &ODATA, 3);
+                (Method::GET, format!("/world/odata/contacts?$filter={}", encoded(&filter)), String::new())
+            },
+            "value",
+            "Id",
+        );
+    }
+}
+
+#[test]
+fn ticket_sql_among_stored_forms() {
+    for sql_nulls in [false, true] {
+        run(
+            &mut Worlds::new(Cards::Indexed, sql_nulls),
+            |worlds| {
+                let query = condition(worlds, &TICKET_SQL, 3);
+                (Method::GET, format!("/world/rt/tickets?per_page=100&query={}", encoded(&query)), String::new())
+            },
+            "items",
+            "id",
+        );
+    }
+}
+
+#[test]
+fn zendesk_among_stored_forms() {
+    run(
+        &mut Worlds::new(Cards::Indexed, false),
+        |worlds| {
+            let terms: Vec<String> = (0..=worlds.rng.below(3))
+                .map(|_| {
+                    let (name, column) = [
+                        ("email", "Email"),
+                        ("phone", "Phone"),
+                        ("card", "Card__c"),
+                        ("iban", "IBAN__c"),
+                        ("requester", "Email"),
+                    ][worlds.rng.below(5)];
+                    let sign = if worlds.rng.below(4) == 0 { "-" } else { "" };
+                    format!("{sign}{name}:\"{}\"", worlds.value(column))
+                })
+                .collect();
+            (Method::GET, format!("/world/zendesk/search?query={}", encoded(&terms.join(" "))), String::new())
+        },
+        "results",
+        "id",
+    );
+}
+
+#[test]
+fn hubspot_among_stored_forms() {
+    run(
+        &mut Worlds::new(Cards::Tokens, false),
+        |worlds| {
+            let mut filter = || {
+                let (name, column) = [("email", "Email"), ("phone", "Phone"), ("card", "Card__c"), ("iban", "IBAN__c")]
+                    [worlds.rng.below(4)];
+                let value = worlds.value(column);
+                match worlds.pick(&["EQ", "EQ", "NEQ", "IN", "NOT_IN"]) {
+                    operator @ ("IN" | "NOT_IN") => {
+                        let values = [value.to_lowercase(), worlds.value(column).to_lowercase()];
+                        json!({ "propertyName": name, "operator": operator, "values": values })
+                    }
+                    operator => json!({ "propertyName": name, "operator": operator, "value": value }),
+                }
+            };
+            let groups = [json!({ "filters": [filter(), filter()] }), json!({ "filters": [filter()] })];
+            let body = json!({ "filterGroups": groups, "limit": 200 });
+            (Method::POST, "/world/hubspot/contacts/search".to_owned(), body.to_string())
+        },
+        "results",
+        "id",
+    );
+}
