@@ -196,15 +196,22 @@ impl Questions {
         format!("{name} {} {}", self.rng.pick(to.operators), (to.quote)(&self.value(column)))
     }
 
+    /// Terms on fields, protected and not, and addresses without a field.
     fn terms(&mut self) -> String {
-        let term = |this: &mut Self| {
-            let at = this.rng.below(TERMS.len() + 1);
-            let (name, column) = TERMS.get(at).copied().unwrap_or(("requester", "Email"));
-            let sign = if this.rng.below(4) == 0 { "-" } else { "" };
-            format!("{sign}{name}:\"{}\"", this.value(column))
-        };
-        let terms: Vec<String> = (0..=self.rng.below(3)).map(|_| term(self)).collect();
+        let terms: Vec<String> = (0..=self.rng.below(3)).map(|_| self.term()).collect();
         terms.join(" ")
+    }
+
+    fn term(&mut self) -> String {
+        let sign = if self.rng.below(4) == 0 { "-" } else { "" };
+        let at = self.rng.below(TERMS.len() + 4);
+        match TERMS.get(at).copied() {
+            Some((name, column)) => format!("{sign}{name}:\"{}\"", self.value(column)),
+            None if at == TERMS.len() => format!("{sign}requester:\"{}\"", self.value("Email")),
+            None if at == TERMS.len() + 1 => format!("{sign}name:\"{}\"", self.value("LastName")),
+            None if at == TERMS.len() + 2 => format!("{sign}status:{}", self.value("Status")),
+            None => format!("{sign}{}", self.address()),
+        }
     }
 
     fn filter(&mut self) -> Value {
