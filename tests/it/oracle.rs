@@ -1,6 +1,6 @@
-//! Searches through a gateway that stores values in other forms, against a twin in clear: the same records in every dialect,
-//! or a refusal. `FIELDGATE_SEARCHES` is the number of searches per dialect, `FIELDGATE_REFUSALS` that of unsupported ones in
-//! all dialects together.
+//! Searches through a gateway that stores values in other forms, against a twin in clear: the same records in every
+//! dialect, or a refusal. `FIELDGATE_SEARCHES` is the number of searches per dialect, `FIELDGATE_REFUSALS` that of
+//! unsupported ones in all dialects together.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use http::Method;
 use serde_json::Value;
 
 use crate::{
-    harness::{Line, Setup, World, fieldgate},
+    harness::{Answer, Client, Line, Setup, World, fieldgate},
     questions::{Dialect, Question, Questions, Rng},
     world::{CONTACT, same_records},
 };
@@ -33,8 +33,7 @@ impl Nulls {
     }
 }
 
-/// A gateway that stores e-mail addresses, phone numbers, cards (as `cards`) and IBANs in other forms, in front of an empty
-/// CRM.
+/// A gateway that stores e-mail addresses, phone numbers, cards (as `cards`) and IBANs in other forms; its CRM is empty.
 fn storing(cards: &str, nulls: Nulls) -> World {
     let classes = [("email", "token:email"), ("phone", "token:phone"), ("card_number", cards), ("iban", "token")];
     let mut setup = Setup::of(Crm::generate(7, 0).with_world(nulls.of(Records::empty()))).map("world.toml");
@@ -42,7 +41,8 @@ fn storing(cards: &str, nulls: Nulls) -> World {
         let name = format!("name = \"{class}\"");
         setup = setup.edit(&name, &format!("{name}\nstorage = \"{storage}\"\nphase = \"enforced\""));
     }
-    let sections = "\n[keys]\nkeyset = \"keys/keyset.json\"\nkek = { provider = \"file\", path = \"keys/kek\" }\n\n[vault]\ntoken_domain = \"fg.example.com\"\n";
+    let sections = "\n[keys]\nkeyset = \"keys/keyset.json\"\nkek = { provider = \"file\", path = \"keys/kek\" }\n\
+        \n[vault]\ntoken_domain = \"fg.example.com\"\n";
     let mut world = setup.append(sections).prepare();
     let said = fieldgate(["keys", "new", "--config", world.made.config.to_str().unwrap()]);
     assert_eq!(said.code, 0, "{}", said.err);
@@ -69,9 +69,8 @@ impl Twins {
     fn new(cards: &str, nulls: Nulls) -> Self {
         let source = Records::generate(29, CONTACTS).with_plain_notes();
         let world = storing(cards, nulls);
-        let seeing = |client: crate::harness::Client| {
-            client.with("fieldgate-purpose", "fraud_investigation").with("fieldgate-case", "C-1")
-        };
+        let seeing =
+            |client: Client| client.with("fieldgate-purpose", "fraud_investigation").with("fieldgate-case", "C-1");
         let mut line = Line::new(seeing(world.supervisor()));
         let mut secrets = BTreeSet::new();
         for (path, records) in [("/world/contacts", source.contacts()), ("/world/cases", source.cases())] {
@@ -89,7 +88,7 @@ impl Twins {
         Self { world, line, clear, secrets, questions }
     }
 
-    fn ask(&mut self, question: &Question) -> crate::harness::Answer {
+    fn ask(&mut self, question: &Question) -> Answer {
         self.line.call(question.method.clone(), &question.target, &question.body)
     }
 

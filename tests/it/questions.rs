@@ -289,7 +289,7 @@ impl Questions {
         let statement = match self.rng.below(9) {
             0 => format!("SELECT Id FROM Contact ORDER BY {}{name}", self.rng.pick(&["", "LastName, "])),
             1 => format!("SELECT {name}, COUNT(Id) FROM Contact GROUP BY {name}"),
-            2 => format!("SELECT {}({name}) FROM Contact", self.rng.pick(&["MIN", "MAX", "COUNT_DISTINCT", "COUNT"])),
+            2 => format!("SELECT {}({name}) FROM Contact", self.rng.pick(&["MIN", "MAX", "COUNT_DISTINCT"])),
             3 => format!("SELECT Id, {name} other FROM Contact"),
             4 => format!("SELECT LastName, COUNT(Id) FROM Contact GROUP BY LastName HAVING MAX({name}) = {value}"),
             _ => {
