@@ -47,7 +47,7 @@ use crate::{
     crypto::SigningKey,
     listener,
     model::{Diagnostic, Event, Lifecycle, Problem},
-    vault::{self, Vault},
+    vault::{self, Control, Vault},
 };
 use budget::Budgets;
 use reload::Reloader;
@@ -88,6 +88,8 @@ pub struct Gateway {
     threads: Threads,
     addresses: Vec<(String, SocketAddr)>,
     admin: SocketAddr,
+    /// Answers the operator's vault commands; absent without an embedded vault.
+    vault: Option<Control>,
 }
 
 impl Gateway {
@@ -106,6 +108,7 @@ impl Gateway {
             .map_err(|error| taken("admin.address", config.admin.address, &error))?;
         let admin_address = admin.local_addr().map_err(system)?;
         let log = open_log(config, &keys)?;
+        let control = vault.map_or(Ok(None), |vault| vault_control(config, vault))?;
         let addresses = doors.iter().map(|door| (door.name.to_string(), door.address)).collect();
         let wires = doors.iter().map(|door| Arc::clone(&door.wire)).collect();
         let started = Lifecycle::PolicyLoaded { policy: snapshot.policy.fingerprint().to_string() };
@@ -116,7 +119,7 @@ impl Gateway {
         let reloader = Arc::new(Reloader::new(config, Arc::clone(&shared), &doors, watched));
         let threads = Threads::spawn(config, &shared, doors, &reloader, admin).map_err(system)?;
         tracing::info!(workers = threads.workers(), admin.address = %admin_address, "serving");
-        Ok(Self { shared, reloader, threads, addresses, admin: admin_address })
+        Ok(Self { shared, reloader, threads, addresses, admin: admin_address, vault: control })
     }
 
     /// The listeners, by name, with the address each is bound to.
@@ -145,6 +148,8 @@ impl Gateway {
     /// When the log could not be closed cleanly.
     pub fn stop(self) -> Result<(), StartError> {
         self.shared.draining.store(true, Ordering::Relaxed);
+        // A command that is under way ends first.
+        drop(self.vault);
         let patience = self.shared.snapshot.load().timeouts.drain.duration();
         let cut = self.threads.stop(patience);
         if cut > 0 {
@@ -176,7 +181,7 @@ fn bind(config: &Config, snapshot: &Snapshot) -> Result<Doors, StartError> {
     Ok(doors)
 }
 
-fn open_log(config: &Config, keys: &Keys) -> Result<Log, StartError> {
+fn signing_key(config: &Config) -> Result<SigningKey, StartError> {
     let path = config.path(&config.audit.signing_key);
     let wrong = |what: String| {
         let help = "make the log and its key with `fieldgate audit init`, or correct the path";
@@ -184,7 +189,11 @@ fn open_log(config: &Config, keys: &Keys) -> Result<Log, StartError> {
     };
     let text =
         std::fs::read_to_string(&path).map_err(|error| wrong(format!("the signing key cannot be read: {error}")))?;
-    let key = SigningKey::parse(&text).map_err(|error| wrong(error.to_string()))?;
+    SigningKey::parse(&text).map_err(|error| wrong(error.to_string()))
+}
+
+fn open_log(config: &Config, keys: &Keys) -> Result<Log, StartError> {
+    let key = signing_key(config)?;
     let settings = audit::Settings { dir: log_dir(config), ..config.audit.clone() };
     Log::open(&settings, key, keys.subject_ref.clone(), &config.gateway.name, now).map_err(|error| StartError::Audit {
         what: format!("the access log in `{}` cannot be opened: {error}", settings.dir.display()),
@@ -198,6 +207,17 @@ fn open_vault(config: &Config) -> Result<Option<Vault>, StartError> {
     let settings = vault::Settings { dir: config.path(&settings.dir), ..settings.clone() };
     Vault::open(&settings, keyset).map(Some).map_err(|error| {
         let problem = Problem::new("vault", format!("the vault cannot be opened: {error}"), error.help());
+        StartError::Configuration(vec![config.diagnose(&problem)])
+    })
+}
+
+/// Nobody else can open an embedded vault while the gateway runs: `fieldgate vault …` asks this one. Tables in
+/// PostgreSQL the command opens itself.
+fn vault_control(config: &Config, vault: Vault) -> Result<Option<Control>, StartError> {
+    let Some(settings) = config.vault.as_ref().filter(|settings| settings.url.is_none()) else { return Ok(None) };
+    let started = Control::start(&config.path(&settings.dir), vault, Arc::new(signing_key(config)?), now);
+    started.map(Some).map_err(|error| {
+        let problem = Problem::new("vault", format!("vault commands cannot be answered: {error}"), error.help());
         StartError::Configuration(vec![config.diagnose(&problem)])
     })
 }

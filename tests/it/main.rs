@@ -33,6 +33,7 @@ mod rewrite_guard;
 mod rewrite_oracle;
 mod rewrite_stored;
 mod rewriter;
+mod rotation;
 mod storage;
 mod stream;
 mod sweep;
