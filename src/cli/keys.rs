@@ -54,7 +54,7 @@ enum Verb {
     Retire {
         /// The key.
         id: String,
-        /// What the last `fieldgate protect rewrap` counted under it.
+        /// What the last `fieldgate rewrap` counted under it.
         #[arg(long)]
         residual: Option<u64>,
     },
@@ -164,7 +164,7 @@ fn apply(
                 (false, false) => Propagation::Unknown,
             };
             file.promote(key(&id)?, propagation, now()).map_err(mistake)?;
-            format!("key `{id}` seals from now on; run `fieldgate protect rewrap` to move what is stored")
+            format!("key `{id}` seals from now on; run `fieldgate rewrap` to move what is stored")
         }
         Verb::Retire { id, residual } => {
             let residual = residual.map_or(Residual::Unknown, Residual::Counted);

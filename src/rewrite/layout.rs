@@ -51,7 +51,7 @@ impl Layout {
     /// When its selectors are too many, or a class is not in `classes`.
     pub fn compile(map: &BodyMap, classes: &ClassTable) -> Result<Self, LayoutError> {
         let has_fields = matches!(map.format, BodyFormat::Json | BodyFormat::Form);
-        if !has_fields && !(map.fields.is_empty() && map.links.is_empty()) {
+        if !(has_fields || map.fields.is_empty() && map.links.is_empty()) {
             return Err(LayoutError::NotJson);
         }
         let mut rules = Vec::with_capacity(map.fields.len());

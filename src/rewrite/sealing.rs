@@ -317,9 +317,9 @@ impl Handler for Sealer<'_> {
         let clear = decoded.as_ref().map_or(text, |decoded| decoded.expose().as_str());
         let Some(stored) = self.sealed(id, class, rule, clear) else { return Ok(Edit::Keep) };
         if rule.base64 {
-            quote(&base64::encode(&stored, text), out)
+            quote(&base64::encode(&stored, text), out);
         } else {
-            quote(&stored, out)
+            quote(&stored, out);
         }
         self.known.push(Sensitive::new(stored));
         Ok(Edit::Replaced)

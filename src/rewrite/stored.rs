@@ -65,6 +65,7 @@ fn count(counts: &mut Vec<(ClassId, u64)>, class: ClassId) {
 }
 
 /// A stored value as it was found.
+#[derive(Clone, Copy)]
 pub(super) struct Found<'a> {
     pub(super) store: &'a Store,
     pub(super) stored: &'a Stored,

@@ -86,7 +86,7 @@ impl TokenAsk<'_> {
         Ok(())
     }
 
-    pub(super) fn to_owned(&self) -> OwnedAsk {
+    pub(super) fn owned(&self) -> OwnedAsk {
         OwnedAsk {
             class: self.class.into(),
             text: Sensitive::new(self.text.to_owned()),

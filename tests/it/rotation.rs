@@ -194,7 +194,7 @@ impl Oracle {
         };
         let expected = self.0.iter().filter(|person| person.fields[field] == value).cloned();
         let name = FIELDS[field];
-        if at % 2 == 0 {
+        if at.is_multiple_of(2) {
             let query = format!("SELECT FIELDS(ALL) FROM Contact WHERE {name} = '{value}'");
             let found = caller.ask("GET", &format!("/world/query?q={}", encoded(&query)), None)?;
             return Self::compare(&query, &found["records"], expected);

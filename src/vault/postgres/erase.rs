@@ -135,7 +135,7 @@ impl Access {
         let old = self.shelf(rows.first().ok_or(VaultError::Tampered)?, 0)?;
         let key = SubjectKey::generate().map_err(VaultError::from)?;
         let new = self.keys.shelf(&key)?;
-        let mut again: HashMap<&'static str, (Vec<Vec<u8>>, Vec<Vec<u8>>)> = HashMap::new();
+        let mut again: HashMap<&'static str, Columns> = HashMap::new();
         for row in session.query(schema::SUBJECTS_ON, &[&shelf]).await? {
             let subject = old.take_subject(SubjectRef(bytes(&row, 0)?), row.get(1)).map_err(VaultError::from)?;
             let (names, sealed) = again.entry(schema::SEAL_SUBJECTS).or_default();
@@ -169,3 +169,6 @@ impl Access {
         session.query(schema::ADD_SHELVES, &[&numbers, &wrapped]).await.map(drop)
     }
 }
+
+/// Keys and values of the rows of one table.
+type Columns = (Vec<Vec<u8>>, Vec<Vec<u8>>);

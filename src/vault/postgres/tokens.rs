@@ -19,7 +19,7 @@ impl Postgres {
     pub(in super::super) async fn tokens(&self, keys: &Keys, asks: &[TokenAsk<'_>]) -> Result<Vec<String>, VaultError> {
         asks.iter().try_for_each(TokenAsk::check)?;
         let access = self.access(keys);
-        let asks: Arc<Vec<_>> = Arc::new(asks.iter().map(TokenAsk::to_owned).collect());
+        let asks: Arc<Vec<_>> = Arc::new(asks.iter().map(TokenAsk::owned).collect());
         let done = self.pool.run(self.limit, move |session| {
             let (access, asks) = (access.clone(), Arc::clone(&asks));
             Box::pin(async move {

@@ -197,7 +197,7 @@ fn rows<const N: usize>(
     table: &impl ReadableTable<&'static [u8; N], &'static [u8]>,
     low: &[u8; N],
     high: &[u8; N],
-) -> Result<Vec<([u8; N], Vec<u8>)>, VaultError> {
+) -> Result<Rows<N>, VaultError> {
     let mut rows = Vec::new();
     for item in table.range::<&[u8; N]>(low..=high)? {
         let (name, bytes) = item?;
@@ -207,3 +207,6 @@ fn rows<const N: usize>(
     }
     Ok(rows)
 }
+
+/// Keys and values of rows of one table.
+type Rows<const N: usize> = Vec<([u8; N], Vec<u8>)>;

@@ -22,7 +22,7 @@ impl Store {
             asks.iter().map(|ask| access.find_held(&tables, ask)).collect::<Result<Vec<_>, _>>()?
         };
         let missing: Vec<_> =
-            asks.iter().zip(&found).filter(|(_, token)| token.is_none()).map(|(ask, _)| ask.to_owned()).collect();
+            asks.iter().zip(&found).filter(|(_, token)| token.is_none()).map(|(ask, _)| ask.owned()).collect();
         if !missing.is_empty() {
             let work = move |tables: &mut Tables<Writing<'_>>| {
                 missing.iter().map(|ask| access.find_or_mint(tables, ask)).collect::<Result<Vec<_>, _>>()
