@@ -47,7 +47,7 @@ use crate::{
     crypto::SigningKey,
     listener,
     model::{Diagnostic, Event, Lifecycle, Problem},
-    vault::{self, Vault},
+    vault::{Control, Vault, VaultError},
 };
 use budget::Budgets;
 use reload::Reloader;
@@ -88,6 +88,8 @@ pub struct Gateway {
     threads: Threads,
     addresses: Vec<(String, SocketAddr)>,
     admin: SocketAddr,
+    /// Answers `fieldgate vault` as long as the embedded vault is open here.
+    _control: Option<Control>,
 }
 
 impl Gateway {
@@ -100,6 +102,7 @@ impl Gateway {
         let status = Arc::new(Status::default());
         let mut watched = Watched::default();
         let vault = open_vault(config)?;
+        let control = serve_vault(config, vault.as_ref())?;
         let snapshot = build(config, 1, &status, vault.as_ref(), &mut watched)?;
         let doors = bind(config, &snapshot)?;
         let admin = TcpListener::bind(config.admin.address)
@@ -116,7 +119,7 @@ impl Gateway {
         let reloader = Arc::new(Reloader::new(config, Arc::clone(&shared), &doors, watched));
         let threads = Threads::spawn(config, &shared, doors, &reloader, admin).map_err(system)?;
         tracing::info!(workers = threads.workers(), admin.address = %admin_address, "serving");
-        Ok(Self { shared, reloader, threads, addresses, admin: admin_address })
+        Ok(Self { shared, reloader, threads, addresses, admin: admin_address, _control: control })
     }
 
     /// The listeners, by name, with the address each is bound to.
@@ -176,7 +179,7 @@ fn bind(config: &Config, snapshot: &Snapshot) -> Result<Doors, StartError> {
     Ok(doors)
 }
 
-fn open_log(config: &Config, keys: &Keys) -> Result<Log, StartError> {
+fn signing_key(config: &Config) -> Result<SigningKey, StartError> {
     let path = config.path(&config.audit.signing_key);
     let wrong = |what: String| {
         let help = "make the log and its key with `fieldgate audit init`, or correct the path";
@@ -184,7 +187,11 @@ fn open_log(config: &Config, keys: &Keys) -> Result<Log, StartError> {
     };
     let text =
         std::fs::read_to_string(&path).map_err(|error| wrong(format!("the signing key cannot be read: {error}")))?;
-    let key = SigningKey::parse(&text).map_err(|error| wrong(error.to_string()))?;
+    SigningKey::parse(&text).map_err(|error| wrong(error.to_string()))
+}
+
+fn open_log(config: &Config, keys: &Keys) -> Result<Log, StartError> {
+    let key = signing_key(config)?;
     let settings = audit::Settings { dir: log_dir(config), ..config.audit.clone() };
     Log::open(&settings, key, keys.subject_ref.clone(), &config.gateway.name, now).map_err(|error| StartError::Audit {
         what: format!("the access log in `{}` cannot be opened: {error}", settings.dir.display()),
@@ -195,11 +202,24 @@ fn open_log(config: &Config, keys: &Keys) -> Result<Log, StartError> {
 
 fn open_vault(config: &Config) -> Result<Option<Vault>, StartError> {
     let (Some(keyset), Some(settings)) = (keyset(config)?, &config.vault) else { return Ok(None) };
-    let settings = vault::Settings { dir: config.path(&settings.dir), ..settings.clone() };
-    Vault::open(&settings, keyset).map(Some).map_err(|error| {
-        let problem = Problem::new("vault", format!("the vault cannot be opened: {error}"), error.help());
-        StartError::Configuration(vec![config.diagnose(&problem)])
-    })
+    let settings = settings.at(&config.path("".as_ref()));
+    Vault::open(&settings, keyset).map(Some).map_err(|error| vaultless(config, "cannot be opened", &error))
+}
+
+/// The embedded vault is locked while it is open here, so its commands are answered here.
+fn serve_vault(config: &Config, vault: Option<&Vault>) -> Result<Option<Control>, StartError> {
+    let (Some(vault), Some(settings)) = (vault, &config.vault) else { return Ok(None) };
+    if settings.url.is_some() {
+        return Ok(None);
+    }
+    let (dir, signer) = (config.path(&settings.dir), Arc::new(signing_key(config)?));
+    let control = Control::start(&dir, vault.clone(), signer, now);
+    control.map(Some).map_err(|error| vaultless(config, "cannot answer commands", &error))
+}
+
+fn vaultless(config: &Config, what: &str, error: &VaultError) -> StartError {
+    let problem = Problem::new("vault", format!("the vault {what}: {error}"), error.help());
+    StartError::Configuration(vec![config.diagnose(&problem)])
 }
 
 fn log_dir(config: &Config) -> PathBuf {
