@@ -47,7 +47,7 @@ use crate::{
     crypto::SigningKey,
     listener,
     model::{Diagnostic, Event, Lifecycle, Problem},
-    vault::{Control, Vault, VaultError},
+    vault::{Control, Vault},
 };
 use budget::Budgets;
 use reload::Reloader;
@@ -88,8 +88,8 @@ pub struct Gateway {
     threads: Threads,
     addresses: Vec<(String, SocketAddr)>,
     admin: SocketAddr,
-    /// Answers `fieldgate vault` as long as the embedded vault is open here.
-    _control: Option<Control>,
+    /// Answers the operator's vault commands; absent without an embedded vault.
+    vault: Option<Control>,
 }
 
 impl Gateway {
@@ -102,13 +102,13 @@ impl Gateway {
         let status = Arc::new(Status::default());
         let mut watched = Watched::default();
         let vault = open_vault(config)?;
-        let control = serve_vault(config, vault.as_ref())?;
         let snapshot = build(config, 1, &status, vault.as_ref(), &mut watched)?;
         let doors = bind(config, &snapshot)?;
         let admin = TcpListener::bind(config.admin.address)
             .map_err(|error| taken("admin.address", config.admin.address, &error))?;
         let admin_address = admin.local_addr().map_err(system)?;
         let log = open_log(config, &keys)?;
+        let control = vault.map_or(Ok(None), |vault| vault_control(config, vault))?;
         let addresses = doors.iter().map(|door| (door.name.to_string(), door.address)).collect();
         let wires = doors.iter().map(|door| Arc::clone(&door.wire)).collect();
         let started = Lifecycle::PolicyLoaded { policy: snapshot.policy.fingerprint().to_string() };
@@ -119,7 +119,7 @@ impl Gateway {
         let reloader = Arc::new(Reloader::new(config, Arc::clone(&shared), &doors, watched));
         let threads = Threads::spawn(config, &shared, doors, &reloader, admin).map_err(system)?;
         tracing::info!(workers = threads.workers(), admin.address = %admin_address, "serving");
-        Ok(Self { shared, reloader, threads, addresses, admin: admin_address, _control: control })
+        Ok(Self { shared, reloader, threads, addresses, admin: admin_address, vault: control })
     }
 
     /// The listeners, by name, with the address each is bound to.
@@ -148,6 +148,8 @@ impl Gateway {
     /// When the log could not be closed cleanly.
     pub fn stop(self) -> Result<(), StartError> {
         self.shared.draining.store(true, Ordering::Relaxed);
+        // A command that is under way ends first.
+        drop(self.vault);
         let patience = self.shared.snapshot.load().timeouts.drain.duration();
         let cut = self.threads.stop(patience);
         if cut > 0 {
@@ -203,23 +205,21 @@ fn open_log(config: &Config, keys: &Keys) -> Result<Log, StartError> {
 fn open_vault(config: &Config) -> Result<Option<Vault>, StartError> {
     let (Some(keyset), Some(settings)) = (keyset(config)?, &config.vault) else { return Ok(None) };
     let settings = settings.at(&config.path("".as_ref()));
-    Vault::open(&settings, keyset).map(Some).map_err(|error| vaultless(config, "cannot be opened", &error))
+    Vault::open(&settings, keyset).map(Some).map_err(|error| {
+        let problem = Problem::new("vault", format!("the vault cannot be opened: {error}"), error.help());
+        StartError::Configuration(vec![config.diagnose(&problem)])
+    })
 }
 
-/// The embedded vault is locked while it is open here, so its commands are answered here.
-fn serve_vault(config: &Config, vault: Option<&Vault>) -> Result<Option<Control>, StartError> {
-    let (Some(vault), Some(settings)) = (vault, &config.vault) else { return Ok(None) };
-    if settings.url.is_some() {
-        return Ok(None);
-    }
-    let (dir, signer) = (config.path(&settings.dir), Arc::new(signing_key(config)?));
-    let control = Control::start(&dir, vault.clone(), signer, now);
-    control.map(Some).map_err(|error| vaultless(config, "cannot answer commands", &error))
-}
-
-fn vaultless(config: &Config, what: &str, error: &VaultError) -> StartError {
-    let problem = Problem::new("vault", format!("the vault {what}: {error}"), error.help());
-    StartError::Configuration(vec![config.diagnose(&problem)])
+/// Nobody else can open an embedded vault while the gateway runs: `fieldgate vault …` asks this one. Tables in
+/// PostgreSQL the command opens itself.
+fn vault_control(config: &Config, vault: Vault) -> Result<Option<Control>, StartError> {
+    let Some(settings) = config.vault.as_ref().filter(|settings| settings.url.is_none()) else { return Ok(None) };
+    let started = Control::start(&config.path(&settings.dir), vault, Arc::new(signing_key(config)?), now);
+    started.map(Some).map_err(|error| {
+        let problem = Problem::new("vault", format!("vault commands cannot be answered: {error}"), error.help());
+        StartError::Configuration(vec![config.diagnose(&problem)])
+    })
 }
 
 fn log_dir(config: &Config) -> PathBuf {

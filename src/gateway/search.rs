@@ -16,9 +16,9 @@ use crate::{
     },
     crypto::SealError,
     model::{Class, ClassId, ClassSet, Mode, Phase, Sensitive, TokenShape},
-    protect::{self, Store},
+    protect::{self, Store, Stored},
     rewrite,
-    vault::Vault,
+    vault::{TokenState, Vault},
 };
 
 /// A part of a request whose queries were answered.
@@ -92,6 +92,9 @@ async fn answer(snapshot: &Snapshot, ask: &Ask) -> Stage<Vec<Pattern>> {
         // The CRM's links to further pages repeat the query as it was sent there.
         return Ok(vec![clear()]);
     }
+    if known_token(vault, store, class, ask).await? {
+        return Ok(vec![clear()]);
+    }
     if store.recognise(ask.value.expose()).is_some() {
         let detail = "the query carries a stored form; search with the value itself";
         return Err(Box::new(Refusal::new("injected_value", StatusCode::UNPROCESSABLE_ENTITY, detail)));
@@ -116,6 +119,17 @@ async fn answer(snapshot: &Snapshot, ask: &Ask) -> Stage<Vec<Pattern>> {
         })?));
     }
     Ok(patterns)
+}
+
+/// Whether the value is a token of `class` from before its token key was retired: tokens outlive their key, in the
+/// CRM's links as well, and the vault knows them all.
+async fn known_token(vault: &Vault, store: &Store, class: &Class, ask: &Ask) -> Stage<bool> {
+    let text = ask.value.expose();
+    if !matches!(store.recognise(text), Some(Stored::Token)) {
+        return Ok(false);
+    }
+    let state = vault.open_tokens(&[text]).await.map_err(|error| unavailable(&error))?;
+    Ok(state.iter().any(|state| matches!(state, TokenState::Value { class: of, .. } if **of == *class.name)))
 }
 
 /// Words that are looked for in fields of any class: an address among them is not found as itself where addresses are stored

@@ -307,19 +307,3 @@ const LOCK_TRIES: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 /// A line at most, in bytes: a page of 1,000 records with 40 fields each is 9 MB.
 const MAX_LINE_BYTES: u64 = 16 * 1024 * 1024;
-
-/// Locks the journal. A process that is just being started from the one that held it keeps the lock until it becomes another
-/// program, so a lock that is there is looked at a few times.
-fn lock(file: &File) -> Result<(), JournalError> {
-    for _ in 0..LOCK_TRIES {
-        if file.try_lock().is_ok() {
-            return Ok(());
-        }
-        std::thread::sleep(LOCK_PAUSE);
-    }
-    Err(JournalError::Locked)
-}
-
-/// Looks at a lock that another process holds, and the pause between two of them.
-const LOCK_TRIES: u32 = 20;
-const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(25);

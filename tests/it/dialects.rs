@@ -9,23 +9,12 @@ use fieldgate::{
     sandbox::{Crm, World},
 };
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use crate::questions::{Dialect, Question, Questions, Rng};
 
 /// Questions per dialect.
 const RUNS: usize = 150;
-
-/// A generator of test choices (SplitMix64).
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % end as u64).unwrap()
-    }
-}
 
 /// How cards are stored: by an index in front, or as tokens where a dialect has no search by prefix.
 #[derive(Clone, Copy, PartialEq)]
@@ -93,7 +82,6 @@ struct Worlds {
     api: Api,
     classes: ClassTable,
     cards: Cards,
-    rng: Rng,
 }
 
 impl Worlds {
@@ -125,7 +113,7 @@ impl Worlds {
             panic!("{}", mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         });
         let clear = Crm::generate(1, 0).with_world(with(source));
-        Self { clear, sealed, contacts, api, classes, cards, rng: Rng(5) }
+        Self { clear, sealed, contacts, api, classes, cards }
     }
 
     fn forms(&self, class: ClassId, value: &str) -> Vec<Pattern> {
@@ -161,21 +149,6 @@ impl Worlds {
         assert_eq!(seen, expected, "{target} {body}\nbecame {there} {inside}");
         expected.len()
     }
-
-    /// A value of the column, in one of three spellings, or one that nobody has.
-    fn value(&mut self, column: &str) -> String {
-        let at = self.rng.below(self.contacts.len());
-        let held = self.contacts[at][column].as_str().unwrap_or("nobody@example.org").to_owned();
-        match self.rng.below(5) {
-            0 => held.to_uppercase(),
-            1 => held.to_lowercase(),
-            _ => held,
-        }
-    }
-
-    fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
-        list[self.rng.below(list.len())]
-    }
 }
 
 fn found(crm: &Crm, method: &Method, target: &str, body: &str, list: &str, id: &str) -> BTreeSet<String> {
@@ -186,81 +159,14 @@ fn found(crm: &Crm, method: &Method, target: &str, body: &str, list: &str, id: &
     answer[list].as_array().unwrap().iter().map(|record| record[id].as_str().unwrap().to_owned()).collect()
 }
 
-fn encoded(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-}
-
-/// How a dialect spells a condition.
-struct Spelling {
-    quote: fn(&str) -> String,
-    operators: &'static [&'static str],
-    lists: &'static [&'static str],
-    joins: [&'static str; 2],
-    not: Option<&'static str>,
-    fields: &'static [(&'static str, &'static str)],
-}
-
-fn condition(worlds: &mut Worlds, to: &Spelling, depth: usize) -> String {
-    if depth > 0 && worlds.rng.below(3) > 0 {
-        let (a, b) = (condition(worlds, to, depth - 1), condition(worlds, to, depth - 1));
-        return match (worlds.rng.below(5), to.not) {
-            (0, Some(not)) => format!("{not} ({a})"),
-            (1 | 2, _) => format!("({a}) {} ({b})", to.joins[0]),
-            _ => format!("({a}) {} ({b})", to.joins[1]),
-        };
-    }
-    let (name, column) = to.fields[worlds.rng.below(to.fields.len())];
-    if worlds.rng.below(3) == 0 {
-        let list = [(to.quote)(&worlds.value(column)), (to.quote)(&worlds.value(column))].join(", ");
-        return format!("{name} {} ({list})", worlds.pick(to.lists));
-    }
-    format!("{name} {} {}", worlds.pick(to.operators), (to.quote)(&worlds.value(column)))
-}
-
-fn backslashed(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
-}
-
-const COLUMNS: &[(&str, &str)] =
-    &[("Email", "Email"), ("Phone", "Phone"), ("Card__c", "Card__c"), ("IBAN__c", "IBAN__c"), ("LastName", "LastName")];
-
-const SOQL: Spelling = Spelling {
-    quote: backslashed,
-    operators: &["=", "=", "!=", "<>"],
-    lists: &["IN", "NOT IN"],
-    joins: ["AND", "OR"],
-    not: Some("NOT"),
-    fields: COLUMNS,
-};
-
-const ODATA: Spelling = Spelling {
-    quote: |text| format!("'{}'", text.replace('\'', "''")),
-    operators: &["eq", "eq", "ne"],
-    lists: &["in"],
-    joins: ["and", "or"],
-    not: Some("not"),
-    fields: COLUMNS,
-};
-
-const TICKET_SQL: Spelling = Spelling {
-    quote: backslashed,
-    operators: &["=", "=", "!="],
-    lists: &["IN", "NOT IN"],
-    joins: ["AND", "OR"],
-    not: None,
-    fields: &[
-        ("Requestor.EmailAddress", "Email"),
-        ("Requestor", "Email"),
-        ("'CF.{Customer Email}'", "Email"),
-        ("CF.{Card}", "Card__c"),
-    ],
-};
-
-/// Runs [`RUNS`] questions; one in four has to find somebody.
-fn run(worlds: &mut Worlds, ask: impl Fn(&mut Worlds) -> (Method, String, String), list: &str, id: &str) {
+/// Asks [`RUNS`] questions; one in four has to find somebody.
+fn run(dialect: Dialect, cards: Cards, sql_nulls: bool) {
+    let worlds = Worlds::new(cards, sql_nulls);
+    let mut questions = Questions { contacts: worlds.contacts.clone(), rng: Rng(5) };
+    let (list, id) = dialect.records();
     let mut telling = 0;
     for _ in 0..RUNS {
-        let (method, target, body) = ask(worlds);
+        let Question { method, target, body } = questions.equality(dialect);
         telling += usize::from(worlds.compare(&method, &target, &body, list, id) > 0);
     }
     assert!(telling > RUNS / 4, "only {telling} of {RUNS} find somebody");
@@ -268,105 +174,28 @@ fn run(worlds: &mut Worlds, ask: impl Fn(&mut Worlds) -> (Method, String, String
 
 #[test]
 fn soql_among_stored_forms() {
-    for sql_nulls in [false, true] {
-        run(
-            &mut Worlds::new(Cards::Indexed, sql_nulls),
-            |worlds| {
-                let text = match worlds.rng.below(4) {
-                    0 => {
-                        let email = backslashed(&worlds.value("Email"));
-                        format!(
-                            "SELECT Id FROM Case WHERE ContactId IN (SELECT Id FROM Contact WHERE Email = {email}) \
-                             OR Contact.Email = {email}"
-                        )
-                    }
-                    _ => format!("SELECT Id, c.Email FROM Contact c WHERE {}", condition(worlds, &SOQL, 3)),
-                };
-                (Method::GET, format!("/world/query?q={}", encoded(&text)), String::new())
-            },
-            "records",
-            "Id",
-        );
-    }
+    run(Dialect::Soql, Cards::Indexed, false);
+    run(Dialect::Soql, Cards::Indexed, true);
 }
 
 #[test]
 fn odata_among_stored_forms() {
-    for sql_nulls in [false, true] {
-        run(
-            &mut Worlds::new(Cards::Indexed, sql_nulls),
-            |worlds| {
-                let filter = condition(worlds, &ODATA, 3);
-                (Method::GET, format!("/world/odata/contacts?$filter={}", encoded(&filter)), String::new())
-            },
-            "value",
-            "Id",
-        );
-    }
+    run(Dialect::OData, Cards::Indexed, false);
+    run(Dialect::OData, Cards::Indexed, true);
 }
 
 #[test]
 fn ticket_sql_among_stored_forms() {
-    for sql_nulls in [false, true] {
-        run(
-            &mut Worlds::new(Cards::Indexed, sql_nulls),
-            |worlds| {
-                let query = condition(worlds, &TICKET_SQL, 3);
-                (Method::GET, format!("/world/rt/tickets?per_page=100&query={}", encoded(&query)), String::new())
-            },
-            "items",
-            "id",
-        );
-    }
+    run(Dialect::TicketSql, Cards::Indexed, false);
+    run(Dialect::TicketSql, Cards::Indexed, true);
 }
 
 #[test]
 fn zendesk_among_stored_forms() {
-    run(
-        &mut Worlds::new(Cards::Indexed, false),
-        |worlds| {
-            let terms: Vec<String> = (0..=worlds.rng.below(3))
-                .map(|_| {
-                    let (name, column) = [
-                        ("email", "Email"),
-                        ("phone", "Phone"),
-                        ("card", "Card__c"),
-                        ("iban", "IBAN__c"),
-                        ("requester", "Email"),
-                    ][worlds.rng.below(5)];
-                    let sign = if worlds.rng.below(4) == 0 { "-" } else { "" };
-                    format!("{sign}{name}:\"{}\"", worlds.value(column))
-                })
-                .collect();
-            (Method::GET, format!("/world/zendesk/search?query={}", encoded(&terms.join(" "))), String::new())
-        },
-        "results",
-        "id",
-    );
+    run(Dialect::Zendesk, Cards::Indexed, false);
 }
 
 #[test]
 fn hubspot_among_stored_forms() {
-    run(
-        &mut Worlds::new(Cards::Tokens, false),
-        |worlds| {
-            let mut filter = || {
-                let (name, column) = [("email", "Email"), ("phone", "Phone"), ("card", "Card__c"), ("iban", "IBAN__c")]
-                    [worlds.rng.below(4)];
-                let value = worlds.value(column);
-                match worlds.pick(&["EQ", "EQ", "NEQ", "IN", "NOT_IN"]) {
-                    operator @ ("IN" | "NOT_IN") => {
-                        let values = [value.to_lowercase(), worlds.value(column).to_lowercase()];
-                        json!({ "propertyName": name, "operator": operator, "values": values })
-                    }
-                    operator => json!({ "propertyName": name, "operator": operator, "value": value }),
-                }
-            };
-            let groups = [json!({ "filters": [filter(), filter()] }), json!({ "filters": [filter()] })];
-            let body = json!({ "filterGroups": groups, "limit": 200 });
-            (Method::POST, "/world/hubspot/contacts/search".to_owned(), body.to_string())
-        },
-        "results",
-        "id",
-    );
+    run(Dialect::HubSpot, Cards::Tokens, false);
 }

@@ -59,7 +59,8 @@ fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-const CONTACT: &[&str] = &["/FirstName", "/LastName", "/Email", "/Phone", "/Card__c", "/IBAN__c", "/Note__c"];
+/// The fields of a contact that have a class.
+pub const CONTACT: &[&str] = &["/FirstName", "/LastName", "/Email", "/Phone", "/Card__c", "/IBAN__c", "/Note__c"];
 
 /// One search in a dialect: method, target, body; where its records stand, their id and fields.
 struct Search {

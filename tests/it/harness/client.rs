@@ -17,7 +17,7 @@ use super::client_tls;
 #[derive(Clone)]
 pub struct Client {
     pub address: SocketAddr,
-    ca: PathBuf,
+    pub(super) ca: PathBuf,
     pub headers: Vec<(String, String)>,
     h2: bool,
 }

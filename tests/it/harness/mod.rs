@@ -3,6 +3,7 @@
 
 mod client;
 mod command;
+mod line;
 mod session;
 mod setup;
 mod tls;
@@ -15,6 +16,7 @@ use std::{
 
 pub use client::{Answer, Client};
 pub use command::{Said, fieldgate};
+pub use line::Line;
 pub use session::{Hello, Session, get};
 pub use setup::Setup;
 pub(crate) use setup::TOKEN;
