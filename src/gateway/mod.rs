@@ -47,7 +47,7 @@ use crate::{
     crypto::SigningKey,
     listener,
     model::{Diagnostic, Event, Lifecycle, Problem},
-    vault::{self, Control, Vault},
+    vault::{Control, Vault},
 };
 use budget::Budgets;
 use reload::Reloader;
@@ -204,7 +204,7 @@ fn open_log(config: &Config, keys: &Keys) -> Result<Log, StartError> {
 
 fn open_vault(config: &Config) -> Result<Option<Vault>, StartError> {
     let (Some(keyset), Some(settings)) = (keyset(config)?, &config.vault) else { return Ok(None) };
-    let settings = vault::Settings { dir: config.path(&settings.dir), ..settings.clone() };
+    let settings = settings.at(&config.path("".as_ref()));
     Vault::open(&settings, keyset).map(Some).map_err(|error| {
         let problem = Problem::new("vault", format!("the vault cannot be opened: {error}"), error.help());
         StartError::Configuration(vec![config.diagnose(&problem)])
