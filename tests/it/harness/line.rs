@@ -2,12 +2,15 @@
 
 use bytes::Bytes;
 use http::{Method, Request};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use tokio::runtime::Runtime;
 
 use super::{Answer, Client, client_tls};
+
+/// Bytes of an answer.
+const MAX_ANSWER: usize = 16 << 20;
 
 /// A caller and its connection (HTTP/1.1).
 pub struct Line {
@@ -46,7 +49,12 @@ impl Line {
             let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
             let response = sender.as_mut().unwrap().send_request(request).await;
             let (head, body) = response.unwrap_or_else(|error| panic!("{target}: {error}")).into_parts();
-            let bytes = body.collect().await.unwrap_or_else(|error| panic!("{target}: {error}")).to_bytes();
+            #[expect(clippy::disallowed_methods, reason = "bounded by `Limited`")]
+            let bytes = Limited::new(body, MAX_ANSWER)
+                .collect()
+                .await
+                .unwrap_or_else(|error| panic!("{target}: {error}"))
+                .to_bytes();
             Answer { status: head.status, headers: head.headers, bytes, whole: true }
         })
     }
