@@ -69,7 +69,7 @@ fn fill(vault: &Vault, rows: usize) -> Vec<(usize, String)> {
             .collect();
         let tokens = block(vault.tokens(&asks)).expect("tokens");
         kept.extend((start..end).zip(tokens).filter(|(index, _)| index % every == 0));
-        if end % (BATCH * 25) == 0 {
+        if end.is_multiple_of(BATCH * 25) {
             eprintln!("{end} tokens after {:.0?}", started.elapsed());
         }
     }
