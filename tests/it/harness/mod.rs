@@ -33,6 +33,15 @@ pub fn walk(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// A port nobody listens on, each once in this process: what the system hands out is handed out again, to another world or to a
+/// connection, before the gateway has bound it. Below the system's own range.
 pub fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    loop {
+        let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + std::process::id() * 131;
+        let port = u16::try_from(20_000 + next % 10_000).unwrap();
+        if let Ok(socket) = TcpListener::bind(("127.0.0.1", port)) {
+            return socket.local_addr().unwrap();
+        }
+    }
 }
