@@ -335,7 +335,7 @@ impl Store {
             Mode::Clear => text.to_owned(),
             Mode::Det => {
                 let normalised = self.normalised(class, text);
-                let forms = self.keys.det(&class.name, normalised.expose(), spelling(column))?;
+                let forms = self.keys.det(&class.name, normalised.expose(), Spelling::of(column))?;
                 forms.into_iter().next().ok_or(Unstorable::NoMaterial)?
             }
             Mode::Seal(_) | Mode::SealIndexed => {
@@ -348,7 +348,7 @@ impl Store {
                     text,
                     subject,
                     normalised: normalised.as_ref().map(|text| text.expose().as_str()),
-                    spelling: spelling(column),
+                    spelling: Spelling::of(column),
                     padding: class.storage.padding,
                 })?
             }
@@ -357,10 +357,6 @@ impl Store {
         fits(&stored, column)?;
         Ok(stored)
     }
-}
-
-fn spelling(column: Column) -> Spelling {
-    if column.folds_case { Spelling::Base32 } else { Spelling::Base64 }
 }
 
 /// Checks `stored` against `column`.
