@@ -21,12 +21,87 @@ pub enum BodyFormat {
     /// One JSON text (RFC 8259).
     #[default]
     Json,
+    /// One JSON text per line (NDJSON, JSON Lines); every line is a document of its own.
+    Ndjson,
+    /// Rows of cells (RFC 4180); every row is a document of its own whose members are named by the header line.
+    Csv(Delimiter),
+    /// A stream of events (WHATWG HTML §9.2); the data of every event is a document of its own: JSON, else free text.
+    Sse,
+    /// One XML document (XML 1.0, SOAP): elements are members by local name, attributes members named `@name`.
+    Xml,
     /// `application/x-www-form-urlencoded` (WHATWG URL §5): requests only; `$.name` selects the pairs of that name.
     Form,
     /// Bytes that hold nothing protected: relayed as they are. Has to be written down in the map.
     Opaque,
     /// No body is expected.
     Empty,
+}
+
+impl BodyFormat {
+    /// Whether a map may name fields of such a body.
+    #[must_use]
+    pub fn has_fields(self) -> bool {
+        !matches!(self, Self::Opaque | Self::Empty)
+    }
+
+    /// Whether the body is a sequence of documents rather than one.
+    #[must_use]
+    pub fn is_sequence(self) -> bool {
+        matches!(self, Self::Ndjson | Self::Csv(_) | Self::Sse)
+    }
+}
+
+/// What stands between two cells of a row: the six that Salesforce Bulk 2.0 knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Delimiter {
+    /// The one of the six that the header line has outside of quotes.
+    #[default]
+    Auto,
+    /// `,`
+    Comma,
+    /// A tab.
+    Tab,
+    /// `|`
+    Pipe,
+    /// `;`
+    Semicolon,
+    /// `^`
+    Caret,
+    /// `` ` ``
+    Backquote,
+}
+
+impl Delimiter {
+    /// Every one that is a byte.
+    pub const ALL: [Self; 6] = [Self::Comma, Self::Tab, Self::Pipe, Self::Semicolon, Self::Caret, Self::Backquote];
+
+    /// Its byte; none when the header line decides.
+    #[must_use]
+    pub fn byte(self) -> Option<u8> {
+        Some(match self {
+            Self::Auto => return None,
+            Self::Comma => b',',
+            Self::Tab => b'\t',
+            Self::Pipe => b'|',
+            Self::Semicolon => b';',
+            Self::Caret => b'^',
+            Self::Backquote => b'`',
+        })
+    }
+
+    /// How a map writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Comma => "comma",
+            Self::Tab => "tab",
+            Self::Pipe => "pipe",
+            Self::Semicolon => "semicolon",
+            Self::Caret => "caret",
+            Self::Backquote => "backquote",
+        }
+    }
 }
 
 /// What the CRM's column takes; learnt by `fieldgate probe`, written in the map.

@@ -6,6 +6,7 @@ use super::{
     tests::{everywhere, paths, run},
     *,
 };
+use crate::formats::{Edit, Fault, FormatError, Handler, Limits, Out, Stream, path::Node};
 
 /// Members that a record may have: names that start alike, escaped names, other spellings of white space, every kind of
 /// value, names that are found in other objects too.
@@ -104,21 +105,21 @@ fn ending(last: &str) -> Vec<u8> {
 #[test]
 fn what_is_wrong_in_the_last_record_of_a_learned_list_is_found() {
     let faults = [
-        (r#"{"id":1,"email":"a","emails":"b", "z":{"q":"r"},}"#, JsonFault::Unexpected),
-        (r#"{"id":1,"email":"a" "emails":"b"}"#, JsonFault::Unexpected),
-        (r#"{"id":1,"email":"a","emails":}"#, JsonFault::Unexpected),
-        (r#"{"id":1,"email":"a","emails":x}"#, JsonFault::Unexpected),
-        (r#"{"id":01,"email":"a","emails":"b"}"#, JsonFault::Number),
-        (r#"{"id":1.,"email":"a","emails":"b"}"#, JsonFault::Number),
-        (r#"{"id":1,"email":"\ud800","emails":"b"}"#, JsonFault::LoneSurrogate),
-        (r#"{"id":1,"email":"\x","emails":"b"}"#, JsonFault::String),
-        ("{\"id\":1,\"email\":\"a\",\"emails\":\"\n\"}", JsonFault::String),
-        (r#"{"id":1,"email":"a","e\ud800":"b"}"#, JsonFault::LoneSurrogate),
-        (r#"{"id":1,"email":"a"]"#, JsonFault::Unexpected),
-        (r#"{,"id":1}"#, JsonFault::Unexpected),
-        (r#"{"id":1,"email":{"a":[{"email":[[[[[[1]]]]]]}]}}"#, JsonFault::TooDeep),
-        (r#"{"id":1,"email":"0123456789"}"#, JsonFault::ValueTooLong),
-        (r#"{"id":1,"email0123456789":1}"#, JsonFault::ValueTooLong),
+        (r#"{"id":1,"email":"a","emails":"b", "z":{"q":"r"},}"#, Fault::Unexpected),
+        (r#"{"id":1,"email":"a" "emails":"b"}"#, Fault::Unexpected),
+        (r#"{"id":1,"email":"a","emails":}"#, Fault::Unexpected),
+        (r#"{"id":1,"email":"a","emails":x}"#, Fault::Unexpected),
+        (r#"{"id":01,"email":"a","emails":"b"}"#, Fault::Number),
+        (r#"{"id":1.,"email":"a","emails":"b"}"#, Fault::Number),
+        (r#"{"id":1,"email":"\ud800","emails":"b"}"#, Fault::LoneSurrogate),
+        (r#"{"id":1,"email":"\x","emails":"b"}"#, Fault::String),
+        ("{\"id\":1,\"email\":\"a\",\"emails\":\"\n\"}", Fault::String),
+        (r#"{"id":1,"email":"a","e\ud800":"b"}"#, Fault::LoneSurrogate),
+        (r#"{"id":1,"email":"a"]"#, Fault::Unexpected),
+        (r#"{,"id":1}"#, Fault::Unexpected),
+        (r#"{"id":1,"email":{"a":[{"email":[[[[[[1]]]]]]}]}}"#, Fault::TooDeep),
+        (r#"{"id":1,"email":"0123456789"}"#, Fault::ValueTooLong),
+        (r#"{"id":1,"email0123456789":1}"#, Fault::ValueTooLong),
     ];
     let limits = Limits { depth: 8, value_bytes: 9, ..Limits::default() };
     let paths = paths(&["$[*].email"]);
@@ -132,18 +133,18 @@ fn what_is_wrong_in_the_last_record_of_a_learned_list_is_found() {
     let mut bad = ending(r#"{"id":1,"email":"a","emails":"@"}"#);
     assert!(run(&paths, limits, [&bad[..]]).is_ok());
     *bad.iter_mut().find(|byte| **byte == b'@').unwrap() = 0xff;
-    assert_eq!(run(&paths, limits, [&bad[..]]).unwrap_err().fault, JsonFault::Utf8);
+    assert_eq!(run(&paths, limits, [&bad[..]]).unwrap_err().fault, Fault::Utf8);
 }
 
 #[test]
 fn every_name_of_a_learned_list_is_asked_for_where_all_are() {
     struct Names(usize);
     impl Handler for Names {
-        type Error = JsonError;
-        fn leaf(&mut self, _: &Node, _: crate::model::Leaf<'_>, _: u64, _: &mut Vec<u8>) -> Result<Edit, JsonError> {
+        type Error = FormatError;
+        fn leaf(&mut self, _: &Node, _: crate::model::Leaf<'_>, _: u64, _: &mut Out<'_>) -> Result<Edit, FormatError> {
             Ok(Edit::Keep)
         }
-        fn name(&mut self, _: &str, _: u64, _: &mut Vec<u8>) -> Result<Edit, JsonError> {
+        fn name(&mut self, _: &str, _: u64, _: &mut Out<'_>) -> Result<Edit, FormatError> {
             self.0 += 1;
             Ok(Edit::Keep)
         }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::{
-    Edit, Handler, JsonError, JsonFault, Limits, Side, Trace,
     guide::{self, Guide, LOST},
-    intake::Intake,
     lookahead::{self, Skim},
     number,
     scan::{self, Blocks, Stop},
@@ -15,7 +13,11 @@ use super::{
     turn::{close, element, tell},
 };
 use crate::{
-    formats::path::{DEAD, Node, Paths, Walker},
+    formats::{
+        Edit, Fault, FormatError, Handler, Limits, Out, Side, Spelling, Trace,
+        intake::Intake,
+        path::{DEAD, Node, Paths, Walker},
+    },
     model::Leaf,
 };
 
@@ -25,19 +27,21 @@ use crate::{
 /// whole waits in `carry`, bounded by [`Limits`].
 #[derive(Debug)]
 pub struct Splicer {
-    walker: Walker,
-    limits: Limits,
-    state: State,
-    stack: Vec<Frame>,
-    intake: Intake,
-    carry: Zeroizing<String>,
+    pub(super) walker: Walker,
+    pub(super) limits: Limits,
+    pub(super) state: State,
+    pub(super) stack: Vec<Frame>,
+    pub(super) intake: Intake,
+    pub(super) carry: Zeroizing<String>,
     /// Bytes of the carried token that were searched for its end.
-    searched: usize,
-    skim: Skim,
+    pub(super) searched: usize,
+    pub(super) skim: Skim,
     guide: Guide,
+    /// More texts follow: what one taught serves the next.
+    is_sequence: bool,
     text: Zeroizing<String>,
-    read: u64,
-    written: u64,
+    pub(super) read: u64,
+    pub(super) written: u64,
 }
 
 impl Splicer {
@@ -57,48 +61,20 @@ impl Splicer {
             searched: 0,
             skim: Skim::default(),
             guide: Guide::default(),
+            is_sequence: false,
             text: Zeroizing::default(),
             read: 0,
             written: 0,
         }
     }
 
-    /// Output bytes so far.
-    #[must_use]
-    pub fn written(&self) -> u64 {
-        self.written
-    }
-
-    /// Corrects [`Splicer::written`] after bytes of the output were replaced by longer or shorter ones.
-    pub fn moved(&mut self, written: u64) {
-        self.written = written;
-    }
-
-    /// Reads `chunk` and appends to `out` what may go out.
-    ///
-    /// # Errors
-    /// What is wrong with the document or what `handler` has against it; `out` is as it was, and every further call fails.
-    pub fn push<H: Handler>(&mut self, chunk: &[u8], out: &mut Vec<u8>, handler: &mut H) -> Result<(), H::Error> {
-        let held_before = self.carry.len();
-        let text = match self.intake.take(chunk, &mut self.carry) {
-            Ok(text) => text,
-            Err(at) => {
-                let fault = if self.state.phase == Phase::Failed { JsonFault::Failed } else { JsonFault::Utf8 };
-                self.state.phase = Phase::Failed;
-                return Err(JsonError { at: self.read + (held_before + at) as u64, fault }.into());
-            }
-        };
-        let (before, written) = (out.len(), self.written);
-        let result = self.read(text, out, handler);
-        if result.is_err() {
-            out.truncate(before);
-            self.written = written;
-        }
-        result
+    /// A lexer for one text after another, each started by [`Splicer::restart`].
+    pub(in crate::formats) fn sequence(paths: Arc<Paths>, limits: Limits) -> Self {
+        Self { is_sequence: true, ..Self::new(paths, limits) }
     }
 
     /// Reads what is carried and then `text`, which is copied only as far as the carried token may need it.
-    fn read<H: Handler>(&mut self, text: &str, out: &mut Vec<u8>, handler: &mut H) -> Result<(), H::Error> {
+    pub(super) fn read<H: Handler>(&mut self, text: &str, out: &mut Vec<u8>, handler: &mut H) -> Result<(), H::Error> {
         let mut text = text;
         if !self.carry.is_empty() {
             let mut held = std::mem::take(&mut self.carry);
@@ -126,21 +102,7 @@ impl Splicer {
         Ok(())
     }
 
-    /// Ends the document.
-    ///
-    /// # Errors
-    /// When it is not complete; else as [`Splicer::push`].
-    pub fn finish<H: Handler>(&mut self, out: &mut Vec<u8>, handler: &mut H) -> Result<(), H::Error> {
-        let held = std::mem::take(&mut self.carry);
-        let used = self.guarded(&held, true, out, handler)?;
-        let complete = self.state.phase == Phase::Next && self.state.top.kind == Kind::Document;
-        if used < held.len() || self.intake.is_cut() || !complete {
-            return Err(JsonError { at: self.read, fault: JsonFault::Truncated }.into());
-        }
-        Ok(())
-    }
-
-    fn guarded<H: Handler>(
+    pub(super) fn guarded<H: Handler>(
         &mut self,
         input: &str,
         last: bool,
@@ -172,11 +134,12 @@ impl Splicer {
         out: &mut Vec<u8>,
         handler: &mut H,
     ) -> Result<usize, H::Error> {
-        let Self { walker, limits, stack, skim, text, guide, .. } = self;
+        let Self { walker, limits, stack, skim, text, guide, is_sequence, .. } = self;
+        let is_sequence = *is_sequence;
         let bytes = input.as_bytes();
         let (mut at, mut kept, mut blocks) = (0, 0, Blocks::new());
         let (base, origin) = (self.read, self.written.wrapping_sub(out.len() as u64));
-        let fault = |at: usize, fault| Err(H::Error::from(JsonError { at: base + at as u64, fault }));
+        let fault = |at: usize, fault| Err(H::Error::from(FormatError { at: base + at as u64, fault }));
         // What the carried token was searched for; nothing is carried but the token that comes first.
         let mut searched = std::mem::take(&mut self.searched);
         // Where what leads to the next member's value started, for the guide to learn.
@@ -219,8 +182,8 @@ impl Splicer {
                         at += 1;
                         close(&mut state, stack, handler, base + at as u64, token::place(origin, out, at, kept));
                     }
-                    (_, Kind::Document) => return fault(at, JsonFault::Trailing),
-                    _ => return fault(at, JsonFault::Unexpected),
+                    (_, Kind::Document) => return fault(at, Fault::Trailing),
+                    _ => return fault(at, Fault::Unexpected),
                 },
                 Phase::Name | Phase::FirstName => {
                     if first != b'"' {
@@ -229,7 +192,7 @@ impl Splicer {
                             close(&mut state, stack, handler, base + at as u64, token::place(origin, out, at, kept));
                             continue;
                         }
-                        return fault(at, JsonFault::Unexpected);
+                        return fault(at, Fault::Unexpected);
                     }
                     'member: loop {
                         let token = token::string(
@@ -260,7 +223,8 @@ impl Splicer {
                         } else {
                             if walker.flags(state.top.node) & Node::EVERYTHING != 0 {
                                 out.extend_from_slice(bytes.get(kept..at).unwrap_or_default());
-                                let edit = handler.name(name, origin.wrapping_add(out.len() as u64), out)?;
+                                let place = origin.wrapping_add(out.len() as u64);
+                                let edit = handler.name(name, place, &mut Out::new(out, Spelling::Json))?;
                                 kept = if edit == Edit::Keep { at } else { end + 1 };
                             }
                             state.node = walker.member(state.top.node, name.as_bytes());
@@ -295,7 +259,7 @@ impl Splicer {
                 }
                 Phase::Colon => {
                     if first != b':' {
-                        return fault(at, JsonFault::Unexpected);
+                        return fault(at, Fault::Unexpected);
                     }
                     at += 1;
                     state.phase = Phase::Value;
@@ -350,23 +314,23 @@ impl Splicer {
                                 let object = bytes.get(at..).unwrap_or_default();
                                 let Some(length) = skim.advance(object) else {
                                     if object.len() > limits.record_bytes {
-                                        return fault(at, JsonFault::ObjectTooLong);
+                                        return fault(at, Fault::ObjectTooLong);
                                     }
                                     break;
                                 };
                                 *skim = Skim::default();
                                 if length > limits.record_bytes {
-                                    return fault(at, JsonFault::ObjectTooLong);
+                                    return fault(at, Fault::ObjectTooLong);
                                 }
                                 let object = object.get(..length).unwrap_or_default();
                                 let satisfied = lookahead::satisfied(object, walker.filters(node));
                                 node = walker.resolve(node, &satisfied);
                             }
                             if stack.len() >= limits.depth {
-                                return fault(at, JsonFault::TooDeep);
+                                return fault(at, Fault::TooDeep);
                             }
                             if walker.is_exhausted() {
-                                return fault(at, JsonFault::TooComplex);
+                                return fault(at, Fault::TooComplex);
                             }
                             let record = walker.flags(node) & Node::RECORD != 0;
                             if record {
@@ -374,7 +338,9 @@ impl Splicer {
                             }
                             let object = first == b'{';
                             // The second record of a list that is long enough to be worth learning.
-                            let list = object && state.top.kind == Kind::Array && state.top.index > 0;
+                            let list = object
+                                && (is_sequence && state.top.kind == Kind::Document
+                                    || state.top.kind == Kind::Array && state.top.index > 0);
                             if list && state.top.step == LOST && base + at as u64 >= WORTH_LEARNING_BYTES {
                                 state.top.step = guide.anchor();
                             }
@@ -394,7 +360,7 @@ impl Splicer {
                             let quick = if known == 0 { number::whole(bytes, at) } else { None };
                             let end = quick.unwrap_or_else(|| number::end(bytes, at + known));
                             if end - at > limits.value_bytes {
-                                return fault(at, JsonFault::ValueTooLong);
+                                return fault(at, Fault::ValueTooLong);
                             }
                             if end == bytes.len() && !last {
                                 self.searched = end - at;
@@ -402,7 +368,7 @@ impl Splicer {
                             }
                             let token = bytes.get(at..end).unwrap_or_default();
                             if quick.is_none() && !number::is_valid(token) {
-                                return fault(at, JsonFault::Number);
+                                return fault(at, Fault::Number);
                             }
                             if flags & Node::LEAF != 0
                                 && let Some(node) = walker.node(state.node)
@@ -420,14 +386,14 @@ impl Splicer {
                                 b't' => (&b"true"[..], Leaf::Bool(true)),
                                 b'f' => (&b"false"[..], Leaf::Bool(false)),
                                 b'n' => (&b"null"[..], Leaf::Null),
-                                0xef if base + at as u64 == 0 => return fault(at, JsonFault::ByteOrderMark),
-                                _ => return fault(at, JsonFault::Unexpected),
+                                0xef if base + at as u64 == 0 => return fault(at, Fault::ByteOrderMark),
+                                _ => return fault(at, Fault::Unexpected),
                             };
                             if !rest.starts_with(word) {
                                 if word.starts_with(rest) {
                                     break;
                                 }
-                                return fault(at, JsonFault::Unexpected);
+                                return fault(at, Fault::Unexpected);
                             }
                             let end = at + word.len();
                             if flags & Node::LEAF != 0
@@ -460,10 +426,10 @@ impl Splicer {
                             at = end;
                             break;
                         }
-                        Stop::Bad(bad) => return fault(bad, JsonFault::String),
+                        Stop::Bad(bad) => return fault(bad, Fault::String),
                     }
                 }
-                Phase::Failed => return fault(at, JsonFault::Failed),
+                Phase::Failed => return fault(at, Fault::Failed),
             }
         }
         out.extend_from_slice(bytes.get(kept..at).unwrap_or_default());

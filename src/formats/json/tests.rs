@@ -9,8 +9,11 @@ use super::{
     *,
 };
 use crate::{
-    formats::path::Paths,
-    model::{BodyMap, ClassId, Column, FieldRule},
+    formats::{
+        Edit, Fault, FormatError, Handler, Limits, Out, Stream,
+        path::{Node, Paths},
+    },
+    model::{BodyMap, ClassId, Column, FieldRule, Leaf},
 };
 
 /// Hides every selected leaf behind `#`.
@@ -20,11 +23,11 @@ struct Hide {
 }
 
 impl Handler for Hide {
-    type Error = JsonError;
+    type Error = FormatError;
 
-    fn leaf(&mut self, _node: &Node, leaf: Leaf<'_>, _at: u64, out: &mut Vec<u8>) -> Result<Edit, JsonError> {
+    fn leaf(&mut self, _node: &Node, leaf: Leaf<'_>, _at: u64, out: &mut Out<'_>) -> Result<Edit, FormatError> {
         self.leaves.push(format!("{leaf:?}"));
-        quote("#", out);
+        out.text("#");
         Ok(Edit::Replaced)
     }
 }
@@ -40,7 +43,7 @@ pub(super) fn run<'a>(
     paths: &Arc<Paths>,
     limits: Limits,
     chunks: impl IntoIterator<Item = &'a [u8]>,
-) -> Result<(Vec<u8>, Vec<String>), JsonError> {
+) -> Result<(Vec<u8>, Vec<String>), FormatError> {
     let (mut out, mut hide) = (Vec::new(), Hide::default());
     let mut splicer = Splicer::new(Arc::clone(paths), limits);
     for chunk in chunks {
@@ -51,14 +54,14 @@ pub(super) fn run<'a>(
     Ok((out, hide.leaves))
 }
 
-fn whole(selectors: &[&str], text: &[u8]) -> Result<String, JsonFault> {
+fn whole(selectors: &[&str], text: &[u8]) -> Result<String, Fault> {
     run(&paths(selectors), Limits::default(), [text])
         .map(|(out, _)| String::from_utf8(out).unwrap())
         .map_err(|error| error.fault)
 }
 
 /// One text, whole, byte by byte and at every split: the same answer each time.
-pub(super) fn everywhere(selectors: &[&str], text: &[u8]) -> Result<(Vec<u8>, Vec<String>), JsonError> {
+pub(super) fn everywhere(selectors: &[&str], text: &[u8]) -> Result<(Vec<u8>, Vec<String>), FormatError> {
     let paths = paths(selectors);
     let expected = run(&paths, Limits::default(), [text]);
     for split in 0..=text.len() {
@@ -182,7 +185,7 @@ fn a_lone_surrogate_passes_only_where_nobody_looks() {
     for lone in [r"\ud800", r"\udc00x", r"\ud800\ud800"] {
         let text = format!(r#"{{"a":"{lone}","b":1}}"#);
         assert_eq!(whole(&["$.b"], text.as_bytes()).unwrap(), text.replace(":1", ":\"#\""));
-        assert_eq!(whole(&["$.a"], text.as_bytes()), Err(JsonFault::LoneSurrogate));
+        assert_eq!(whole(&["$.a"], text.as_bytes()), Err(Fault::LoneSurrogate));
     }
 }
 
@@ -192,7 +195,7 @@ fn depth_passes_at_the_limit_and_not_past_it() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let nested = |depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
         assert!(run(&paths(&[]), limits, [nested(5).as_bytes()]).is_ok());
-        assert_eq!(run(&paths(&[]), limits, [nested(6).as_bytes()]).unwrap_err().fault, JsonFault::TooDeep);
+        assert_eq!(run(&paths(&[]), limits, [nested(6).as_bytes()]).unwrap_err().fault, Fault::TooDeep);
     }
 }
 
@@ -208,7 +211,7 @@ fn values_names_and_numbers_pass_at_the_limit_and_not_past_it() {
             for size in [1, 3, text.len()] {
                 let got = run(&paths, limits, text.as_bytes().chunks(size));
                 assert_eq!(got.is_ok(), passes, "{text} in {size}");
-                assert!(got.is_ok() || got.unwrap_err().fault == JsonFault::ValueTooLong);
+                assert!(got.is_ok() || got.unwrap_err().fault == Fault::ValueTooLong);
             }
         }
     }
@@ -233,14 +236,14 @@ fn a_failed_document_stays_failed_and_gives_nothing_back() {
     let mut splicer = Splicer::new(paths(&["$.a"]), Limits::default());
     assert!(splicer.push(br#"{"b":1,"a":"secret",}"#, &mut out, &mut hide).is_err());
     assert_eq!(out, b"before");
-    assert_eq!(splicer.push(b"1", &mut out, &mut hide).unwrap_err().fault, JsonFault::Failed);
+    assert_eq!(splicer.push(b"1", &mut out, &mut hide).unwrap_err().fault, Fault::Failed);
     assert!(splicer.finish(&mut out, &mut hide).is_err());
 }
 
 #[test]
 fn errors_name_the_byte() {
     let error = run(&paths(&[]), Limits::default(), br#"{"a":1,"b":x}"#.chunks(4)).unwrap_err();
-    assert_eq!(error, JsonError { at: 11, fault: JsonFault::Unexpected });
+    assert_eq!(error, FormatError { at: 11, fault: Fault::Unexpected });
     assert_eq!(error.to_string(), "unexpected byte at byte 11");
 }
 

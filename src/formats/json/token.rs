@@ -1,12 +1,11 @@
 //! What the lexer knows between two bytes, and what it makes of a complete token.
 
 use super::{
-    JsonFault,
     guide::StepId,
     scan::{Blocks, Stop},
     text,
 };
-use crate::formats::path::NodeId;
+use crate::formats::{Fault, path::NodeId};
 
 /// What may come next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,13 +71,13 @@ pub(super) fn string<'a>(
     start: usize,
     searched: usize,
     limit: usize,
-) -> Result<Token<'a>, (usize, JsonFault)> {
+) -> Result<Token<'a>, (usize, Fault)> {
     let scan = blocks.string(input.as_bytes(), start + searched);
     let end = match scan.stop {
-        Stop::Close(end) | Stop::More(end) if end - start > limit => return Err((start, JsonFault::ValueTooLong)),
+        Stop::Close(end) | Stop::More(end) if end - start > limit => return Err((start, Fault::ValueTooLong)),
         Stop::Close(end) => end,
         Stop::More(end) => return Ok(Token::Open(end - start)),
-        Stop::Bad(bad) => return Err((bad, JsonFault::String)),
+        Stop::Bad(bad) => return Err((bad, Fault::String)),
     };
     let raw = input.get(start..end).unwrap_or_default();
     // A search that was resumed did not see what came before.
@@ -92,11 +91,11 @@ pub(super) fn place(origin: u64, out: &[u8], at: usize, kept: usize) -> u64 {
 
 /// The text between two quotes; borrowed unless there are escapes.
 #[inline]
-pub(super) fn decode<'a>(raw: &'a str, escaped: bool, text: &'a mut String) -> Result<&'a str, JsonFault> {
+pub(super) fn decode<'a>(raw: &'a str, escaped: bool, text: &'a mut String) -> Result<&'a str, Fault> {
     if !escaped {
         return Ok(raw);
     }
     text.clear();
-    text::unescape(raw, text).map_err(|_| JsonFault::LoneSurrogate)?;
+    text::unescape(raw, text).map_err(|_| Fault::LoneSurrogate)?;
     Ok(text)
 }

@@ -1,11 +1,11 @@
 //! The turns of a document that every path through the lexer takes: to the next element, out of a container, to a leaf.
 
-use super::{
-    Edit, Handler, Side, Trace,
-    token::{Frame, Phase, State},
-};
+use super::token::{Frame, Phase, State};
 use crate::{
-    formats::path::{DEAD, Node, Walker},
+    formats::{
+        Edit, Handler, Out, Side, Spelling, Trace,
+        path::{DEAD, Node, Walker},
+    },
     model::Leaf,
 };
 
@@ -40,5 +40,5 @@ pub(super) fn tell<H: Handler>(
     out: &mut Vec<u8>,
 ) -> Result<Edit, H::Error> {
     let at = origin.wrapping_add(out.len() as u64);
-    handler.leaf(node, leaf, at, out)
+    handler.leaf(node, leaf, at, &mut Out::new(out, Spelling::Json))
 }

@@ -131,6 +131,12 @@ pub struct Paths {
 }
 
 impl Paths {
+    /// The automaton under which nothing is reported.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self { positions: Vec::new(), subject: None, nodes: vec![Node::default()], known: HashMap::new(), root: DEAD }
+    }
+
     /// The automaton under which every leaf and every member name is reported.
     #[must_use]
     pub fn everything() -> Self {

@@ -1,0 +1,570 @@
+//! Elements: what is known between two bytes, and what becomes of tags and texts.
+
+use std::sync::Arc;
+
+use memchr::memmem;
+use zeroize::Zeroizing;
+
+use super::{
+    tag::{self, Attribute},
+    text::{self, CDATA, COMMENT},
+};
+use crate::{
+    formats::{
+        Edit, Fault, FormatError, Handler, Limits, Out, Side, Spelling, Trace,
+        path::{DEAD, Node, NodeId, Paths, Walker},
+    },
+    model::Leaf,
+};
+
+/// What is known between two bytes.
+#[derive(Debug)]
+pub(super) struct Elements {
+    walker: Walker,
+    limits: Limits,
+    pub(super) phase: Phase,
+    open: Vec<Frame>,
+    /// The names of the open elements, one after the other.
+    names: String,
+    root: Root,
+    /// Bytes of the carried text that were searched for its end.
+    searched: usize,
+    text: Zeroizing<String>,
+    pub(super) read: u64,
+    pub(super) written: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    node: NodeId,
+    /// Where its name starts in [`Elements::names`].
+    name: usize,
+    record: bool,
+    /// Somebody wants to see its text.
+    told: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Root {
+    Awaited,
+    Met,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Before the first byte.
+    Start,
+    /// Between tags.
+    Content,
+    /// In a comment.
+    Comment,
+    /// In a CDATA section that nobody asked for.
+    Cdata,
+    /// After an error.
+    Failed,
+}
+
+/// What became of a token.
+enum Step {
+    /// It ended before this byte.
+    To(usize),
+    /// It is not complete.
+    Wait,
+}
+
+/// The output, and which bytes of the input are still to be copied to it.
+struct Spliced<'a> {
+    input: &'a str,
+    kept: usize,
+    origin: u64,
+    out: &'a mut Vec<u8>,
+}
+
+impl Spliced<'_> {
+    /// Copies up to `at`; the next byte to copy is `next`.
+    fn until(&mut self, at: usize, next: usize) {
+        self.out.extend_from_slice(self.input.as_bytes().get(self.kept..at).unwrap_or_default());
+        self.kept = next;
+    }
+
+    /// Byte of the whole output at which input byte `at` goes out.
+    fn place(&self, at: usize) -> u64 {
+        self.origin.wrapping_add((self.out.len() + at - self.kept) as u64)
+    }
+}
+
+impl Elements {
+    pub(super) fn new(paths: Arc<Paths>, limits: Limits) -> Self {
+        Self {
+            walker: Walker::new(paths),
+            limits,
+            phase: Phase::Start,
+            open: Vec::new(),
+            names: String::new(),
+            root: Root::Awaited,
+            searched: 0,
+            text: Zeroizing::default(),
+            read: 0,
+            written: 0,
+        }
+    }
+
+    pub(super) fn fault(&self, at: usize, fault: Fault) -> FormatError {
+        FormatError { at: self.read + at as u64, fault }
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.open.is_empty() && self.root == Root::Met && self.phase == Phase::Content
+    }
+
+    pub(super) fn close_document<H: Handler>(&self, handler: &mut H) {
+        if H::TRACES {
+            handler.trace(Trace::Close);
+            handler.trace(Trace::End(self.read));
+        }
+    }
+
+    /// Reads tokens until the input ends; answers how many of its bytes were used up.
+    pub(super) fn run<H: Handler>(
+        &mut self,
+        input: &str,
+        out: &mut Vec<u8>,
+        handler: &mut H,
+    ) -> Result<usize, H::Error> {
+        let before = out.len();
+        let origin = self.written.wrapping_sub(before as u64);
+        let mut copy = Spliced { input, kept: 0, origin, out };
+        let mut at = 0;
+        loop {
+            let step = match self.phase {
+                Phase::Start => self.start(input, &mut copy, handler)?,
+                Phase::Content => match input.as_bytes().get(at) {
+                    None => break,
+                    Some(b'<') => self.markup(at, &mut copy, handler)?,
+                    Some(_) => self.characters(at, &mut copy, handler)?,
+                },
+                Phase::Comment => {
+                    let step = skip(input, &mut at, "-->");
+                    copy.kept = at;
+                    if let Step::To(end) = step {
+                        copy.kept = end;
+                        self.phase = Phase::Content;
+                    }
+                    step
+                }
+                Phase::Cdata => {
+                    let step = skip(input, &mut at, "]]>");
+                    if let Step::To(_) = step {
+                        self.phase = Phase::Content;
+                    }
+                    step
+                }
+                Phase::Failed => return Err(self.fault(at, Fault::Failed).into()),
+            };
+            match step {
+                Step::To(end) => at = end,
+                Step::Wait => {
+                    // What is too long when it is complete is refused then, so that chunks make no difference.
+                    if input.len() - at > self.limits.value_bytes + MARKUP_BYTES {
+                        return Err(self.fault(at, Fault::ValueTooLong).into());
+                    }
+                    break;
+                }
+            }
+        }
+        copy.until(at, at);
+        self.read += at as u64;
+        self.written += (copy.out.len() - before) as u64;
+        Ok(at)
+    }
+
+    fn fits(&self, at: usize, length: usize) -> Result<(), FormatError> {
+        if length > self.limits.value_bytes { Err(self.fault(at, Fault::ValueTooLong)) } else { Ok(()) }
+    }
+
+    /// The byte order mark and the XML declaration.
+    fn start<H: Handler>(&mut self, input: &str, _: &mut Spliced<'_>, handler: &mut H) -> Result<Step, H::Error> {
+        let mark = if input.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let rest = input.get(mark..).unwrap_or_default();
+        if rest.len() < DECLARATION.len() && DECLARATION.starts_with(rest) {
+            return Ok(Step::Wait);
+        }
+        let mut end = mark;
+        if let Some(after) = rest.strip_prefix(DECLARATION)
+            && after.starts_with([' ', '\t', '\n', '\r'])
+        {
+            let Some((inner, _)) = after.split_once("?>") else { return Ok(Step::Wait) };
+            self.fits(mark, inner.len())?;
+            self.declaration(inner).map_err(|fault| self.fault(mark, fault))?;
+            end += DECLARATION.len() + inner.len() + 2;
+        } else if rest == DECLARATION {
+            return Ok(Step::Wait);
+        }
+        self.phase = Phase::Content;
+        if H::TRACES {
+            handler.trace(Trace::Object);
+        }
+        Ok(Step::To(end))
+    }
+
+    fn declaration(&self, inner: &str) -> Result<(), Fault> {
+        let mut found = Vec::new();
+        tag::attributes(inner.trim_end(), &mut found)?;
+        for attribute in found {
+            let known = match attribute.name {
+                "version" => attribute.raw == "1.0",
+                "encoding" => ["utf-8", "us-ascii"].iter().any(|one| attribute.raw.eq_ignore_ascii_case(one)),
+                "standalone" => true,
+                _ => return Err(Fault::Tag),
+            };
+            if !known {
+                return Err(Fault::Encoding);
+            }
+        }
+        Ok(())
+    }
+
+    /// What starts with `<`.
+    fn markup<H: Handler>(&mut self, at: usize, copy: &mut Spliced<'_>, handler: &mut H) -> Result<Step, H::Error> {
+        let rest = copy.input.get(at..).unwrap_or_default();
+        let told = self.open.last().is_some_and(|top| top.told);
+        match rest.as_bytes().get(1) {
+            None => Ok(Step::Wait),
+            Some(b'!' | b'?') if told => self.told(at, copy, handler),
+            Some(b'!') => {
+                if rest.starts_with(COMMENT) {
+                    copy.until(at, at + COMMENT.len());
+                    self.phase = Phase::Comment;
+                    return Ok(Step::To(at + COMMENT.len()));
+                }
+                if rest.starts_with(CDATA) && !self.open.is_empty() {
+                    self.phase = Phase::Cdata;
+                    return Ok(Step::To(at + CDATA.len()));
+                }
+                if COMMENT.starts_with(rest) || CDATA.starts_with(rest) {
+                    return Ok(Step::Wait);
+                }
+                Err(self.fault(at, Fault::Doctype).into())
+            }
+            Some(b'?') => {
+                let Some(end) = memmem::find(rest.as_bytes(), b"?>") else { return Ok(Step::Wait) };
+                self.fits(at, end + 2)?;
+                instruction(rest).map_err(|fault| self.fault(at, fault))?;
+                copy.until(at, at + end + 2);
+                Ok(Step::To(at + end + 2))
+            }
+            Some(b'/') => {
+                let Some(end) = memchr::memchr(b'>', rest.as_bytes()) else { return Ok(Step::Wait) };
+                self.fits(at, end + 1)?;
+                self.close(rest.get(2..end).unwrap_or_default(), at, at + end + 1, copy, handler)?;
+                Ok(Step::To(at + end + 1))
+            }
+            Some(_) => {
+                let Some(length) = tag::end(rest.as_bytes()) else { return Ok(Step::Wait) };
+                self.fits(at, length)?;
+                self.open(at, at + length, copy, handler)?;
+                Ok(Step::To(at + length))
+            }
+        }
+    }
+
+    /// Text between two tags.
+    fn characters<H: Handler>(&mut self, at: usize, copy: &mut Spliced<'_>, handler: &mut H) -> Result<Step, H::Error> {
+        let bytes = copy.input.as_bytes();
+        let Some(top) = self.open.last() else {
+            let end = tag::blanks(copy.input, at);
+            if end == at {
+                let fault = if self.root == Root::Met { Fault::Trailing } else { Fault::Unexpected };
+                return Err(self.fault(at, fault).into());
+            }
+            return Ok(Step::To(end));
+        };
+        if top.told {
+            return self.told(at, copy, handler);
+        }
+        let mut end = at;
+        loop {
+            let Some(found) = memchr::memchr2(b'<', b'&', bytes.get(end..).unwrap_or_default()) else {
+                return Ok(Step::To(bytes.len()));
+            };
+            end += found;
+            let rest = bytes.get(end..).unwrap_or_default();
+            if rest.starts_with(b"<") {
+                return Ok(Step::To(end));
+            }
+            match text::reference(rest).map_err(|fault| self.fault(end, fault))? {
+                Some((_, length)) => end += length,
+                // What comes before it passes.
+                None if end > at => return Ok(Step::To(end)),
+                None => return Ok(Step::Wait),
+            }
+        }
+    }
+
+    /// Text that somebody wants to see: all of it up to the next tag.
+    fn told<H: Handler>(&mut self, at: usize, copy: &mut Spliced<'_>, handler: &mut H) -> Result<Step, H::Error> {
+        let from = at + std::mem::take(&mut self.searched);
+        let end = match text_end(copy.input.as_bytes(), from) {
+            Ok(Found::At(end)) => end,
+            Ok(Found::More(searched)) => {
+                self.searched = searched - at;
+                return Ok(Step::Wait);
+            }
+            Err(at) => return Err(self.fault(at, Fault::Doctype).into()),
+        };
+        self.fits(at, end - at)?;
+        let raw = copy.input.get(at..end).unwrap_or_default();
+        let start = at + (raw.len() - raw.trim_start_matches(BLANKS).len());
+        let raw = raw.trim_matches(BLANKS);
+        let stop = start + raw.len();
+        if raw.is_empty() {
+            return Ok(Step::To(end));
+        }
+        let plain = text::is_plain(raw);
+        let mut decoded = std::mem::take(&mut self.text);
+        let value = if plain {
+            raw
+        } else {
+            decoded.clear();
+            text::decode(raw, &mut decoded).map_err(|fault| self.fault(start, fault))?;
+            &*decoded
+        };
+        let node = self.open.last().and_then(|top| self.walker.node(top.node));
+        copy.until(start, start);
+        let place = copy.place(start);
+        let mut edit = Edit::Keep;
+        if let Some(node) = node.filter(|_| !value.trim_matches(BLANKS).is_empty()) {
+            edit = handler.leaf(node, Leaf::Text(value), place, &mut Out::new(copy.out, Spelling::Text))?;
+        }
+        if edit == Edit::Keep && (raw.contains(COMMENT) || raw.contains("<?")) {
+            Out::new(copy.out, Spelling::Text).exact(value);
+            edit = Edit::Replaced;
+        }
+        if edit == Edit::Replaced {
+            copy.kept = stop;
+        }
+        self.text = decoded;
+        Ok(Step::To(end))
+    }
+
+    /// The tag at `at`, which ends before `end`, opens an element.
+    fn open<H: Handler>(
+        &mut self,
+        at: usize,
+        end: usize,
+        copy: &mut Spliced<'_>,
+        handler: &mut H,
+    ) -> Result<(), H::Error> {
+        let tag = copy.input.get(at + 1..end - 1).unwrap_or_default();
+        let (inner, empty) = tag.strip_suffix('/').map_or((tag, false), |inner| (inner, true));
+        let (name, attributes) = tag::name(inner).map_err(|fault| self.fault(at, fault))?;
+        let local = tag::local(name).map_err(|fault| self.fault(at, fault))?;
+        let parent = match (self.open.last(), self.root) {
+            (Some(top), _) => top.node,
+            (None, Root::Awaited) => self.walker.root(),
+            (None, Root::Met) => return Err(self.fault(at, Fault::Trailing).into()),
+        };
+        self.root = Root::Met;
+        if self.open.len() >= self.limits.depth {
+            return Err(self.fault(at, Fault::TooDeep).into());
+        }
+        let node = if parent == DEAD { DEAD } else { self.walker.member(parent, local.as_bytes()) };
+        if self.walker.is_exhausted() {
+            return Err(self.fault(at, Fault::TooComplex).into());
+        }
+        let flags = self.walker.flags(node);
+        if flags & Node::EVERYTHING != 0 {
+            self.name(local, at, copy, handler)?;
+        }
+        if H::TRACES {
+            handler.trace(Trace::Name { name: local, start: self.read + at as u64 });
+            handler.trace(Trace::Object);
+        }
+        let record = flags & Node::RECORD != 0;
+        if record {
+            handler.record(Side::Start, copy.place(at));
+        }
+        if !attributes.is_empty() {
+            self.attributes(node, at + 1 + name.len(), attributes, copy, handler)?;
+        }
+        self.open.push(Frame { node, name: self.names.len(), record, told: flags & Node::LEAF != 0 });
+        self.names.push_str(name);
+        if empty {
+            self.end(end, copy, handler);
+        }
+        Ok(())
+    }
+
+    /// A name in a document of which nothing is known: one that says something personal cannot be replaced.
+    fn name<H: Handler>(&self, name: &str, at: usize, copy: &Spliced<'_>, handler: &mut H) -> Result<(), H::Error> {
+        let mut scratch = Vec::new();
+        match handler.name(name, copy.place(at), &mut Out::new(&mut scratch, Spelling::Plain))? {
+            Edit::Keep => Ok(()),
+            Edit::Replaced => Err(self.fault(at, Fault::PersonalName).into()),
+        }
+    }
+
+    fn attributes<H: Handler>(
+        &mut self,
+        node: NodeId,
+        base: usize,
+        text: &str,
+        copy: &mut Spliced<'_>,
+        handler: &mut H,
+    ) -> Result<(), H::Error> {
+        let mut found = Vec::new();
+        tag::attributes(text, &mut found).map_err(|fault| self.fault(base, fault))?;
+        if node == DEAD {
+            return Ok(());
+        }
+        let everything = self.walker.flags(node) & Node::EVERYTHING != 0;
+        for attribute in &found {
+            let declares = attribute.name == "xmlns" || attribute.name.starts_with("xmlns:");
+            if !everything && (declares || tag::is_technical(attribute)) {
+                continue;
+            }
+            let local = tag::local(attribute.name).map_err(|fault| self.fault(base, fault))?;
+            if everything {
+                self.name(local, base, copy, handler)?;
+            }
+            self.attribute(node, base, local, attribute, copy, handler)?;
+        }
+        Ok(())
+    }
+
+    fn attribute<H: Handler>(
+        &mut self,
+        element: NodeId,
+        base: usize,
+        local: &str,
+        attribute: &Attribute<'_>,
+        copy: &mut Spliced<'_>,
+        handler: &mut H,
+    ) -> Result<(), H::Error> {
+        let mut decoded = std::mem::take(&mut self.text);
+        decoded.clear();
+        decoded.push('@');
+        decoded.push_str(local);
+        let node = self.walker.member(element, decoded.as_bytes());
+        if self.walker.flags(node) & Node::LEAF == 0 {
+            self.text = decoded;
+            return Ok(());
+        }
+        if H::TRACES {
+            handler.trace(Trace::Name { name: &decoded, start: self.read + (base + attribute.start) as u64 });
+        }
+        let (start, end) = (base + attribute.value, base + attribute.value + attribute.raw.len());
+        let value = if text::is_plain(attribute.raw) {
+            attribute.raw
+        } else {
+            decoded.clear();
+            text::decode(attribute.raw, &mut decoded).map_err(|fault| self.fault(start, fault))?;
+            &*decoded
+        };
+        copy.until(start, start);
+        let place = copy.place(start);
+        if let Some(node) = self.walker.node(node) {
+            let mut out = Out::new(copy.out, Spelling::Attribute(attribute.quote));
+            if handler.leaf(node, Leaf::Text(value), place, &mut out)? == Edit::Replaced {
+                copy.kept = end;
+            }
+        }
+        if H::TRACES {
+            handler.trace(Trace::End(self.read + end as u64 + 1));
+        }
+        self.text = decoded;
+        Ok(())
+    }
+
+    /// The end tag with the name `text`.
+    fn close<H: Handler>(
+        &mut self,
+        text: &str,
+        at: usize,
+        end: usize,
+        copy: &mut Spliced<'_>,
+        handler: &mut H,
+    ) -> Result<(), H::Error> {
+        let name = text.trim_end_matches(BLANKS);
+        let open = self.open.last().and_then(|top| self.names.get(top.name..));
+        if open != Some(name) {
+            return Err(self.fault(at, Fault::Tag).into());
+        }
+        self.end(end, copy, handler);
+        Ok(())
+    }
+
+    /// The innermost element ends before `end`.
+    fn end<H: Handler>(&mut self, end: usize, copy: &Spliced<'_>, handler: &mut H) {
+        let Some(top) = self.open.pop() else { return };
+        self.names.truncate(top.name);
+        if top.record {
+            handler.record(Side::End, copy.place(end));
+        }
+        if H::TRACES {
+            handler.trace(Trace::Close);
+            handler.trace(Trace::End(self.read + end as u64));
+        }
+    }
+}
+
+enum Found {
+    At(usize),
+    More(usize),
+}
+
+/// Where the text that goes on at `at` meets a tag; comments, instructions and CDATA are part of it.
+///
+/// # Errors
+/// Where a document type declaration, or something like it, stands.
+fn text_end(bytes: &[u8], mut at: usize) -> Result<Found, usize> {
+    loop {
+        let Some(found) = memchr::memchr(b'<', bytes.get(at..).unwrap_or_default()) else {
+            return Ok(Found::More(bytes.len()));
+        };
+        at += found;
+        let rest = bytes.get(at..).unwrap_or_default();
+        let (opening, closing) = match rest.get(1) {
+            None => return Ok(Found::More(at)),
+            Some(b'?') => ("<?", "?>"),
+            Some(b'!') if rest.starts_with(COMMENT.as_bytes()) => (COMMENT, "-->"),
+            Some(b'!') if rest.starts_with(CDATA.as_bytes()) => (CDATA, "]]>"),
+            Some(b'!') if COMMENT.as_bytes().starts_with(rest) || CDATA.as_bytes().starts_with(rest) => {
+                return Ok(Found::More(at));
+            }
+            Some(b'!') => return Err(at),
+            Some(_) => return Ok(Found::At(at)),
+        };
+        let inner = rest.get(opening.len()..).unwrap_or_default();
+        match memmem::find(inner, closing.as_bytes()) {
+            Some(end) => at += opening.len() + end + closing.len(),
+            None => return Ok(Found::More(at)),
+        }
+    }
+}
+
+/// Goes past `until`; where it is missing, past all that cannot be the start of it.
+fn skip(input: &str, at: &mut usize, until: &str) -> Step {
+    let bytes = input.as_bytes();
+    match memmem::find(bytes.get(*at..).unwrap_or_default(), until.as_bytes()) {
+        Some(found) => Step::To(*at + found + until.len()),
+        None => {
+            *at = input.floor_char_boundary(bytes.len().saturating_sub(until.len() - 1).max(*at));
+            Step::Wait
+        }
+    }
+}
+
+/// A processing instruction; the XML declaration stands at the start only.
+fn instruction(text: &str) -> Result<(), Fault> {
+    let (target, _) = tag::name(text.get(2..).unwrap_or_default().split("?>").next().unwrap_or_default())?;
+    if target.eq_ignore_ascii_case("xml") { Err(Fault::Tag) } else { Ok(()) }
+}
+
+/// White space (XML 1.0 §2.3).
+const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
+
+const DECLARATION: &str = "<?xml";
+
+/// The longest start of markup that may follow a text before it is known what it is, in bytes.
+const MARKUP_BYTES: usize = 16;
