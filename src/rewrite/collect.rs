@@ -1,13 +1,8 @@
 //! The values of one class or field of a body, for who compares them with one: nothing is rewritten.
 
-use std::sync::Arc;
-
 use super::{Limits, RewriteError, base64, layout::Layout, view};
 use crate::{
-    formats::{
-        json::{Edit, Handler, Splicer},
-        path::Node,
-    },
+    formats::{Edit, Handler, Out, Stream, path::Node},
     model::{ClassId, Leaf, Sensitive},
 };
 
@@ -23,18 +18,18 @@ pub enum Collected {
 /// The values of `wanted` in the complete `body`, read as `layout` says; empty ones are none.
 ///
 /// # Errors
-/// When `body` is not a JSON text that may pass.
+/// When `body` is not one that may pass.
 pub fn collect(
     layout: &Layout,
     limits: Limits,
     body: &[u8],
     wanted: Collected,
 ) -> Result<Vec<Sensitive<String>>, RewriteError> {
-    let mut lexer = Splicer::new(Arc::clone(&layout.paths), limits);
+    let mut reader = layout.reader(limits);
     let mut collector = Collector { layout, wanted, found: Vec::new() };
     let mut out = zeroize::Zeroizing::new(Vec::with_capacity(body.len()));
-    lexer.push(body, &mut out, &mut collector)?;
-    lexer.finish(&mut out, &mut collector)?;
+    reader.push(body, &mut out, &mut collector)?;
+    reader.finish(&mut out, &mut collector)?;
     Ok(collector.found)
 }
 
@@ -47,7 +42,7 @@ struct Collector<'a> {
 impl Handler for Collector<'_> {
     type Error = RewriteError;
 
-    fn leaf(&mut self, node: &Node, leaf: Leaf<'_>, _at: u64, _out: &mut Vec<u8>) -> Result<Edit, RewriteError> {
+    fn leaf(&mut self, node: &Node, leaf: Leaf<'_>, _at: u64, _out: &mut Out<'_>) -> Result<Edit, RewriteError> {
         let (Leaf::Text(text) | Leaf::Number(text)) = leaf else { return Ok(Edit::Keep) };
         let is_wanted = match self.wanted {
             Collected::Class(class) => view::rules(self.layout, node).any(|rule| rule.class == class),

@@ -2,11 +2,8 @@
 
 use super::{Plan, RewriteError, base64, layout::Rule, place::Place, view};
 use crate::{
-    formats::{
-        json::{Edit, Handler, Splicer, Trace},
-        path::Node,
-    },
-    model::{ClassSet, Leaf, Sensitive},
+    formats::{Edit, Handler, Out, Stream, Trace, path::Node},
+    model::{BodyFormat, ClassSet, Leaf, Sensitive},
     protect,
 };
 
@@ -27,7 +24,7 @@ pub struct Guarded {
     pub body: Vec<u8>,
     /// Members dropped.
     pub dropped: usize,
-    /// JSONPath of each.
+    /// JSONPath of each, once however many records have it.
     pub dropped_fields: Vec<String>,
     /// Classes of what is written.
     pub written: ClassSet,
@@ -38,9 +35,9 @@ pub struct Guarded {
 /// Checks the complete `body` of a request.
 ///
 /// # Errors
-/// When it is not a JSON text that may pass, or carries masked values that cannot be dropped.
+/// When it is not a body that may pass, or carries masked values that cannot be dropped.
 pub fn guard_request(plan: &Plan, body: &[u8], write_back: WriteBack) -> Result<Guarded, RewriteError> {
-    let mut lexer = Splicer::new(std::sync::Arc::clone(&plan.layout.paths), plan.limits);
+    let mut reader = plan.layout.reader(plan.limits);
     let mut guard = Guard {
         plan,
         write_back,
@@ -52,8 +49,8 @@ pub fn guard_request(plan: &Plan, body: &[u8], write_back: WriteBack) -> Result<
         cuts: Vec::new(),
     };
     let mut unchanged = Vec::with_capacity(body.len());
-    lexer.push(body, &mut unchanged, &mut guard)?;
-    lexer.finish(&mut unchanged, &mut guard)?;
+    reader.push(body, &mut unchanged, &mut guard)?;
+    reader.finish(&mut unchanged, &mut guard)?;
     let Guard { mut guarded, refused, mut cuts, .. } = guard;
     if !refused.is_empty() {
         return Err(RewriteError::MaskedValue { fields: refused });
@@ -92,7 +89,7 @@ impl Handler for Guard<'_> {
     type Error = RewriteError;
     const TRACES: bool = true;
 
-    fn leaf(&mut self, node: &Node, leaf: Leaf<'_>, _at: u64, _out: &mut Vec<u8>) -> Result<Edit, RewriteError> {
+    fn leaf(&mut self, node: &Node, leaf: Leaf<'_>, _at: u64, _out: &mut Out<'_>) -> Result<Edit, RewriteError> {
         let layout = &self.plan.layout;
         let mut masked = false;
         for rule in view::rules(layout, node) {
@@ -104,11 +101,17 @@ impl Handler for Guard<'_> {
         }
         if masked {
             if self.write_back == WriteBack::Refuse || self.place.in_array() || self.place.is_root() {
-                self.refused.push(self.place.path());
+                let path = self.place.path();
+                if !self.refused.contains(&path) {
+                    self.refused.push(path);
+                }
             } else {
                 self.masked = true;
                 self.guarded.dropped += 1;
-                self.guarded.dropped_fields.push(self.place.path());
+                let path = self.place.path();
+                if !self.guarded.dropped_fields.contains(&path) {
+                    self.guarded.dropped_fields.push(path);
+                }
             }
         } else if let Leaf::Text(value) | Leaf::Number(value) = leaf
             && !value.is_empty()
@@ -122,6 +125,7 @@ impl Handler for Guard<'_> {
     }
 
     fn trace(&mut self, event: Trace<'_>) {
+        let layout = &self.plan.layout;
         self.place.trace(event);
         match event {
             Trace::Object | Trace::Array => {
@@ -129,6 +133,10 @@ impl Handler for Guard<'_> {
                 self.open.push(Open { object, start: 0, members: Vec::new() });
             }
             Trace::Name { start, .. } => {
+                if std::mem::take(&mut self.masked) {
+                    // Text of XML with elements behind it: what would go is more than the value.
+                    self.refused.push(self.place.path());
+                }
                 if let Some(open) = self.open.last_mut() {
                     open.start = offset(start);
                 }
@@ -136,7 +144,13 @@ impl Handler for Guard<'_> {
             Trace::Element(_) => {}
             Trace::Close => {
                 if let Some(open) = self.open.pop() {
-                    cut(&open.members, &mut self.cuts);
+                    if matches!(layout.format, BodyFormat::Csv(_) | BodyFormat::Xml) {
+                        // A cell is emptied, an element or an attribute goes: nothing stands between two that would stay.
+                        let gone = open.members.iter().filter(|(.., goes)| *goes);
+                        self.cuts.extend(gone.map(|(start, end, _)| (*start, *end)));
+                    } else {
+                        cut(&open.members, &mut self.cuts);
+                    }
                 }
             }
             Trace::End(end) => {

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    formats::path::{PathError, Paths},
+    formats::{
+        Limits, Reader,
+        path::{PathError, Paths},
+    },
     model::{BodyFormat, BodyMap, ClassId, ClassSet, ClassTable, Column},
 };
 
@@ -35,6 +38,7 @@ pub(super) struct Rule {
 /// What is where in a body.
 #[derive(Debug, Clone)]
 pub struct Layout {
+    pub(super) format: BodyFormat,
     pub(super) paths: Arc<Paths>,
     pub(super) rules: Box<[Rule]>,
     classes: ClassSet,
@@ -42,6 +46,8 @@ pub struct Layout {
     /// Sightings wait for a record's id.
     pub(super) has_subject: bool,
     pub(super) everything: bool,
+    /// What text is that stands in no document: the data of an event.
+    pub(super) prose: Option<Rule>,
 }
 
 impl Layout {
@@ -50,8 +56,7 @@ impl Layout {
     /// # Errors
     /// When its selectors are too many, or a class is not in `classes`.
     pub fn compile(map: &BodyMap, classes: &ClassTable) -> Result<Self, LayoutError> {
-        let has_fields = matches!(map.format, BodyFormat::Json | BodyFormat::Form);
-        if !(has_fields || map.fields.is_empty() && map.links.is_empty()) {
+        if !(map.format.has_fields() || map.fields.is_empty() && map.links.is_empty()) {
             return Err(LayoutError::NotJson);
         }
         let mut rules = Vec::with_capacity(map.fields.len());
@@ -65,13 +70,20 @@ impl Layout {
             }
             rules.push(Rule { class: field.class, base64: field.base64, free_text, stored, column: field.column });
         }
+        let prose = classes.free_text().filter(|_| map.format == BodyFormat::Sse).map(|class| {
+            present.insert(class);
+            present = present.union(classes.detected());
+            Rule { class, base64: false, free_text: true, stored: false, column: Column::default() }
+        });
         Ok(Self {
+            format: map.format,
             paths: Arc::new(Paths::compile(map)?),
             rules: rules.into(),
             classes: present,
             links: !map.links.is_empty(),
             has_subject: map.subject.is_some(),
             everything: false,
+            prose,
         })
     }
 
@@ -80,13 +92,26 @@ impl Layout {
     pub fn catch_all(classes: &ClassTable) -> Self {
         let text: ClassSet = classes.free_text().into_iter().collect();
         Self {
+            format: BodyFormat::Json,
             paths: Arc::new(Paths::everything()),
             rules: Box::default(),
             classes: classes.detected().union(text),
             links: true,
             has_subject: false,
             everything: true,
+            prose: None,
         }
+    }
+
+    /// The same layout for bodies of another format.
+    #[must_use]
+    pub fn read_as(&self, format: BodyFormat) -> Self {
+        Self { format, ..self.clone() }
+    }
+
+    /// A reader of one body.
+    pub(super) fn reader(&self, limits: Limits) -> Reader {
+        Reader::new(self.format, Arc::clone(&self.paths), limits)
     }
 
     /// The classes that may be met.
@@ -104,12 +129,12 @@ impl Layout {
     /// Whether text is searched by the detectors.
     #[must_use]
     pub fn scans_text(&self) -> bool {
-        self.everything || self.rules.iter().any(|rule| rule.free_text)
+        self.everything || self.prose.is_some() || self.rules.iter().any(|rule| rule.free_text)
     }
 
     /// Whether nothing is protected and nothing rewritten: the body may be relayed unread.
     #[must_use]
     pub fn is_pass_through(&self) -> bool {
-        !self.everything && self.rules.is_empty() && !self.links
+        !self.everything && self.rules.is_empty() && !self.links && self.prose.is_none()
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     detect::Finding,
-    formats::json::{Edit, quote},
+    formats::{Edit, Out, Spelling},
     model::{Class, ClassId, Leaf, View},
     protect::{self, Answers, Shown},
 };
@@ -55,7 +55,7 @@ impl Viewer {
         link: bool,
         leaf: Leaf<'_>,
         seen: &mut Noted<'_>,
-        out: &mut Vec<u8>,
+        out: &mut Out<'_>,
     ) -> Edit {
         let choice = strictest(plan, rules);
         if let (false, Some(choice)) = (link, choice) {
@@ -74,7 +74,7 @@ impl Viewer {
         };
         let edit = match edit {
             Edit::Keep if moved => {
-                quote(&linked, out);
+                out.text(&linked);
                 Edit::Replaced
             }
             edit => edit,
@@ -89,7 +89,7 @@ impl Viewer {
         choice: Choice,
         leaf: Leaf<'_>,
         seen: &mut Noted<'_>,
-        out: &mut Vec<u8>,
+        out: &mut Out<'_>,
     ) -> Edit {
         // Nothing is there to be seen.
         if matches!(leaf, Leaf::Null | Leaf::Text("")) {
@@ -119,14 +119,14 @@ impl Viewer {
         class: &Class,
         leaf: Leaf<'_>,
         seen: &mut Noted<'_>,
-        out: &mut Vec<u8>,
+        out: &mut Out<'_>,
     ) -> Edit {
         seen.note(choice.rule.class, choice.view);
         match (choice.view, leaf) {
             (View::Reveal, Leaf::Text(text)) if choice.scan => match self.scan(plan, text, None, seen) {
                 Text::Same => Edit::Keep,
                 Text::Changed => {
-                    quote(&self.shown, out);
+                    out.text(&self.shown);
                     Edit::Replaced
                 }
             },
@@ -143,7 +143,7 @@ impl Viewer {
         class: &Class,
         encoded: &str,
         seen: &mut Noted<'_>,
-        out: &mut Vec<u8>,
+        out: &mut Out<'_>,
     ) -> Edit {
         let text = base64::decode(encoded);
         if let (Some(store), Some(text)) = (&plan.tools.store, &text)
@@ -152,8 +152,8 @@ impl Viewer {
             let mut token = Vec::new();
             let found = Found { store, stored: &stored, text: text.expose() };
             let plain = Choice { rule: Rule { base64: false, ..choice.rule }, ..choice };
-            self.stored(plan, plain, found, seen, &mut token);
-            quote(&base64::encode(&plain::unquoted(&token), encoded), out);
+            self.stored(plan, plain, found, seen, &mut Out::new(&mut token, Spelling::Plain));
+            out.text(&base64::encode(str::from_utf8(&token).unwrap_or_default(), encoded));
             return Edit::Replaced;
         }
         let changed = match &text {
@@ -186,23 +186,23 @@ impl Viewer {
         match changed {
             Text::Same => Edit::Keep,
             Text::Changed => {
-                quote(&base64::encode(&self.shown, encoded), out);
+                out.text(&base64::encode(&self.shown, encoded));
                 Edit::Replaced
             }
         }
     }
 
-    fn whole(&mut self, plan: &Plan, class: &Class, view: View, leaf: Leaf<'_>, out: &mut Vec<u8>) -> Edit {
+    fn whole(&mut self, plan: &Plan, class: &Class, view: View, leaf: Leaf<'_>, out: &mut Out<'_>) -> Edit {
         if view == View::Mask && masked_plainly(plan, class, leaf, out) {
             return Edit::Replaced;
         }
         self.shown.clear();
         match plan.tools.protector.leaf(class, view, leaf, &mut self.shown) {
             Shown::Kept => return Edit::Keep,
-            Shown::Text => quote(&self.shown, out),
-            Shown::Zero => out.push(b'0'),
-            Shown::False => out.extend_from_slice(b"false"),
-            Shown::Null => out.extend_from_slice(b"null"),
+            Shown::Text => out.text(&self.shown),
+            Shown::Zero => out.zero(),
+            Shown::False => out.no(),
+            Shown::Null => out.null(),
         }
         Edit::Replaced
     }
@@ -214,17 +214,17 @@ impl Viewer {
         number: &str,
         at_most: Option<View>,
         seen: &mut Noted<'_>,
-        out: &mut Vec<u8>,
+        out: &mut Out<'_>,
     ) -> Edit {
         if let Text::Same = self.scan(plan, number, at_most, seen) {
             return Edit::Keep;
         }
-        out.push(b'0');
+        out.zero();
         Edit::Replaced
     }
 
     /// A text of a body that no map describes.
-    pub(super) fn unmapped(&mut self, plan: &Plan, leaf: Leaf<'_>, seen: &mut Noted<'_>, out: &mut Vec<u8>) -> Edit {
+    pub(super) fn unmapped(&mut self, plan: &Plan, leaf: Leaf<'_>, seen: &mut Noted<'_>, out: &mut Out<'_>) -> Edit {
         match leaf {
             Leaf::Text(text) => {
                 let mut linked = std::mem::take(&mut self.linked);
@@ -233,11 +233,11 @@ impl Viewer {
                 let text = if moved { linked.as_str() } else { text };
                 let edit = match (self.search(plan, text, seen), moved) {
                     (true, _) => {
-                        quote(&self.shown, out);
+                        out.text(&self.shown);
                         Edit::Replaced
                     }
                     (false, true) => {
-                        quote(&linked, out);
+                        out.text(&linked);
                         Edit::Replaced
                     }
                     (false, false) => Edit::Keep,
@@ -246,7 +246,7 @@ impl Viewer {
                 edit
             }
             Leaf::Number(number) if self.search(plan, number, seen) => {
-                out.push(b'0');
+                out.zero();
                 Edit::Replaced
             }
             Leaf::Number(_) | Leaf::Bool(_) | Leaf::Null => Edit::Keep,
@@ -254,11 +254,11 @@ impl Viewer {
     }
 
     /// A member name of such a body.
-    pub(super) fn unmapped_name(&mut self, plan: &Plan, name: &str, seen: &mut Noted<'_>, out: &mut Vec<u8>) -> Edit {
+    pub(super) fn unmapped_name(&mut self, plan: &Plan, name: &str, seen: &mut Noted<'_>, out: &mut Out<'_>) -> Edit {
         if !self.search(plan, name, seen) {
             return Edit::Keep;
         }
-        quote(&self.shown, out);
+        out.text(&self.shown);
         Edit::Replaced
     }
 
@@ -322,15 +322,8 @@ impl Viewer {
 }
 
 /// Whether the mask of `leaf` could be written as it is, between quotes.
-fn masked_plainly(plan: &Plan, class: &Class, leaf: Leaf<'_>, out: &mut Vec<u8>) -> bool {
-    let before = out.len();
-    out.push(b'"');
-    if plan.tools.protector.plain_mask(class, leaf, out) {
-        out.push(b'"');
-        return true;
-    }
-    out.truncate(before);
-    false
+fn masked_plainly(plan: &Plan, class: &Class, leaf: Leaf<'_>, out: &mut Out<'_>) -> bool {
+    out.plain(|bytes| plan.tools.protector.plain_mask(class, leaf, bytes))
 }
 
 /// Sightings of a leaf that goes out at byte `at`.
@@ -380,8 +373,8 @@ pub(super) fn stored_as(rules: impl Iterator<Item = Rule> + Clone) -> Option<Rul
 }
 
 /// A class that the table does not have: nothing is known about it, so nothing is shown.
-pub(super) fn redact_unknown(out: &mut Vec<u8>) -> Edit {
-    out.extend_from_slice(b"null");
+pub(super) fn redact_unknown(out: &mut Out<'_>) -> Edit {
+    out.null();
     Edit::Replaced
 }
 

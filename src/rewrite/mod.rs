@@ -27,10 +27,10 @@ pub use sealing::{RecordKeys, SealedBody, TokenAsk, Writes, WrittenRecord, seal,
 pub use stored::{Learned, Notes};
 pub use view::ResponseView;
 
-pub use crate::formats::{form, json::Limits};
+pub use crate::formats::{Limits, form};
 use crate::{
     detect::Detector,
-    formats::json::{JsonError, JsonFault},
+    formats::{Fault, FormatError},
     model::{ClassTable, Sensitive, SubjectId, Views},
     protect::{Protector, Store},
 };
@@ -79,9 +79,9 @@ pub struct Plan {
 /// Why a body does not pass.
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
 pub enum RewriteError {
-    /// Not a JSON text that may pass.
+    /// Not a body of its format that may pass.
     #[error(transparent)]
-    Json(#[from] JsonError),
+    Body(#[from] FormatError),
     /// A record holds more than `record_bytes` before its id.
     #[error("a record is longer than the limit before its subject is known")]
     SubjectTooLate,
@@ -121,13 +121,13 @@ pub enum RewriteError {
 }
 
 impl RewriteError {
-    /// Whether a limit was reached, rather than a rule of JSON broken.
+    /// Whether a limit was reached, rather than a rule of the format broken.
     #[must_use]
     pub fn is_limit(&self) -> bool {
         match self {
-            Self::Json(error) => matches!(
+            Self::Body(error) => matches!(
                 error.fault,
-                JsonFault::TooDeep | JsonFault::ValueTooLong | JsonFault::ObjectTooLong | JsonFault::TooComplex
+                Fault::TooDeep | Fault::ValueTooLong | Fault::ObjectTooLong | Fault::TooComplex | Fault::TooManyColumns
             ),
             Self::SubjectTooLate | Self::TooManySubjects => true,
             Self::OverBudget

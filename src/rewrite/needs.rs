@@ -7,10 +7,7 @@ use std::{
 
 use super::{Plan, RewriteError, base64, view};
 use crate::{
-    formats::{
-        json::{Edit, Handler, Side, Splicer},
-        path::Node,
-    },
+    formats::{Edit, Handler, Out, Reader, Side, Stream, path::Node},
     model::{Leaf, SubjectRef},
     protect::Stored,
 };
@@ -37,7 +34,7 @@ impl Needs {
 /// Reads a body for its needs.
 #[derive(Debug)]
 pub struct Collector {
-    lexer: Splicer,
+    reader: Reader,
     sink: Vec<u8>,
     reading: Reading,
 }
@@ -57,9 +54,9 @@ impl Collector {
         if plan.tools.store.is_none() || plan.layout.everything || plan.layout.rules.is_empty() {
             return None;
         }
-        let lexer = Splicer::new(Arc::clone(&plan.layout.paths), plan.limits);
+        let reader = plan.layout.reader(plan.limits);
         let reading = Reading { plan: Arc::clone(plan), records: vec![None], needs: Needs::default() };
-        Some(Self { lexer, sink: Vec::new(), reading })
+        Some(Self { reader, sink: Vec::new(), reading })
     }
 
     /// What the leaves that `chunk` completes need.
@@ -67,7 +64,7 @@ impl Collector {
     /// # Errors
     /// When the body is not what may pass: as the view would say.
     pub fn push(&mut self, chunk: &[u8]) -> Result<Needs, RewriteError> {
-        self.lexer.push(chunk, &mut self.sink, &mut self.reading)?;
+        self.reader.push(chunk, &mut self.sink, &mut self.reading)?;
         self.sink.clear();
         Ok(std::mem::take(&mut self.reading.needs))
     }
@@ -76,7 +73,7 @@ impl Collector {
 impl Handler for Reading {
     type Error = RewriteError;
 
-    fn leaf(&mut self, node: &Node, leaf: Leaf<'_>, _at: u64, _out: &mut Vec<u8>) -> Result<Edit, RewriteError> {
+    fn leaf(&mut self, node: &Node, leaf: Leaf<'_>, _at: u64, _out: &mut Out<'_>) -> Result<Edit, RewriteError> {
         if node.is_subject()
             && let Leaf::Text(id) | Leaf::Number(id) = leaf
             && let Some(record) = self.records.last_mut()

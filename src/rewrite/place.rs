@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::formats::json::Trace;
+use crate::formats::Trace;
 
 /// The open objects and arrays.
 #[derive(Debug, Default)]

@@ -137,11 +137,6 @@ pub(super) fn decoded(text: &str) -> Option<String> {
     changed.then(|| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The text of a JSON string that [`crate::formats::json::quote`] wrote.
-pub(super) fn unquoted(token: &[u8]) -> String {
-    serde_json::from_slice(token).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,13 +1,10 @@
 //! A guarded request body on its way to the CRM: what it writes of protected classes, and the same body in stored form.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use super::{Needs, Plan, RewriteError, base64, leaf, place::Place, view};
 use crate::{
-    formats::{
-        json::{Edit, Handler, Side, Splicer, Trace, quote},
-        path::Node,
-    },
+    formats::{Edit, Handler, Out, Side, Stream, Trace, path::Node},
     model::{Class, ClassId, Leaf, Mode, Sensitive, SubjectId, SubjectRef, TokenShape},
     protect::{self, Answers, Store, Stored, SubjectKey, Unstorable},
 };
@@ -118,10 +115,10 @@ pub fn seal(
 }
 
 fn run<H: Handler<Error = RewriteError>>(plan: &Plan, body: &[u8], handler: &mut H) -> Result<Vec<u8>, RewriteError> {
-    let mut lexer = Splicer::new(Arc::clone(&plan.layout.paths), plan.limits);
+    let mut reader = plan.layout.reader(plan.limits);
     let mut out = Vec::with_capacity(body.len() + body.len() / 2);
-    lexer.push(body, &mut out, handler)?;
-    lexer.finish(&mut out, handler)?;
+    reader.push(body, &mut out, handler)?;
+    reader.finish(&mut out, handler)?;
     Ok(out)
 }
 
@@ -172,7 +169,7 @@ struct Reader<'a> {
 impl Handler for Reader<'_> {
     type Error = RewriteError;
 
-    fn leaf(&mut self, node: &Node, leaf: Leaf<'_>, _at: u64, _out: &mut Vec<u8>) -> Result<Edit, RewriteError> {
+    fn leaf(&mut self, node: &Node, leaf: Leaf<'_>, _at: u64, _out: &mut Out<'_>) -> Result<Edit, RewriteError> {
         let Some(record) = self.writes.records.get_mut(self.records.current()) else { return Ok(Edit::Keep) };
         if node.is_subject()
             && let Leaf::Text(id) | Leaf::Number(id) = leaf
@@ -284,7 +281,7 @@ impl Handler for Sealer<'_> {
     type Error = RewriteError;
     const TRACES: bool = true;
 
-    fn leaf(&mut self, node: &Node, leaf: Leaf<'_>, _at: u64, out: &mut Vec<u8>) -> Result<Edit, RewriteError> {
+    fn leaf(&mut self, node: &Node, leaf: Leaf<'_>, _at: u64, out: &mut Out<'_>) -> Result<Edit, RewriteError> {
         if node.fields().is_empty() {
             return Ok(Edit::Keep);
         }
@@ -317,9 +314,9 @@ impl Handler for Sealer<'_> {
         let clear = decoded.as_ref().map_or(text, |decoded| decoded.expose().as_str());
         let Some(stored) = self.sealed(id, class, rule, clear) else { return Ok(Edit::Keep) };
         if rule.base64 {
-            quote(&base64::encode(&stored, text), out);
+            out.exact(&base64::encode(&stored, text));
         } else {
-            quote(&stored, out);
+            out.exact(&stored);
         }
         self.known.push(Sensitive::new(stored));
         Ok(Edit::Replaced)

@@ -5,7 +5,7 @@ use super::{
     leaf::{Choice, Noted, Viewer},
 };
 use crate::{
-    formats::json::{Edit, quote},
+    formats::{Edit, Out},
     model::{Class, ClassId, Leaf, Phase, SubjectId, SubjectRef, View},
     protect::{Opened, Store, Stored, Unopened},
 };
@@ -80,7 +80,7 @@ impl Viewer {
         choice: Choice,
         found: Found<'_>,
         seen: &mut Noted<'_>,
-        out: &mut Vec<u8>,
+        out: &mut Out<'_>,
     ) -> Edit {
         let record = seen.seen.record_id();
         let opened = match found.store.open(&plan.tools.classes, found.stored, found.text, &self.answers, record) {
@@ -88,7 +88,7 @@ impl Viewer {
             Err(why) => {
                 self.notes.refused(why);
                 seen.note(choice.rule.class, View::Redact);
-                quote(why.placeholder(), out);
+                out.text(why.placeholder());
                 return Edit::Replaced;
             }
         };
@@ -102,11 +102,11 @@ impl Viewer {
         }
         let text = opened.text.expose().as_str();
         if text.is_empty() {
-            out.extend_from_slice(b"\"\"");
+            out.text("");
             return Edit::Replaced;
         }
         if self.clear(plan, choice, class, Leaf::Text(text), seen, out) == Edit::Keep {
-            quote(text, out);
+            out.text(text);
         }
         Edit::Replaced
     }

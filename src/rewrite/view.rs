@@ -11,10 +11,7 @@ use super::{
     stored::Notes,
 };
 use crate::{
-    formats::{
-        json::{Edit, Handler, Side, Splicer, quote},
-        path::Node,
-    },
+    formats::{Edit, Handler, Out, Prose, Reader, Side, Stream, path::Node},
     model::{ClassId, Leaf, Sighting, SubjectId, View},
     protect::Answers,
 };
@@ -22,7 +19,7 @@ use crate::{
 /// A body in chunks in, what the caller may see of it out.
 #[derive(Debug)]
 pub struct ResponseView {
-    lexer: Splicer,
+    reader: Reader,
     body: Body,
 }
 
@@ -43,7 +40,7 @@ impl ResponseView {
     /// A view of one body.
     #[must_use]
     pub fn new(plan: Arc<Plan>) -> Self {
-        let lexer = Splicer::new(Arc::clone(&plan.layout.paths), plan.limits);
+        let reader = plan.layout.reader(plan.limits);
         let body = Body {
             viewer: Viewer::new(&plan),
             seen: Seen::new(plan.subject.clone(), plan.layout.has_subject),
@@ -54,7 +51,7 @@ impl ResponseView {
             refused: None,
             plan,
         };
-        Self { lexer, body }
+        Self { reader, body }
     }
 
     /// Asks `gate` about each record that would be revealed.
@@ -76,9 +73,9 @@ impl ResponseView {
     /// # Errors
     /// When the body is not what may pass. `out` is then as it was, and the exchange must end: every later call fails.
     pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), RewriteError> {
-        self.lexer.push(chunk, out, &mut self.body)?;
+        self.reader.push(chunk, out, &mut self.body)?;
         self.settle(out)?;
-        let waiting = self.lexer.written().saturating_sub(self.releasable());
+        let waiting = self.reader.written().saturating_sub(self.releasable());
         if waiting > self.body.record_bytes { Err(RewriteError::SubjectTooLate) } else { Ok(()) }
     }
 
@@ -87,7 +84,7 @@ impl ResponseView {
     /// # Errors
     /// When the body is not complete.
     pub fn finish(mut self, out: &mut Vec<u8>) -> Result<Vec<Sighting>, RewriteError> {
-        self.lexer.finish(out, &mut self.body)?;
+        self.reader.finish(out, &mut self.body)?;
         self.body.close();
         self.settle(out)?;
         Ok(self.body.seen.take())
@@ -99,10 +96,10 @@ impl ResponseView {
         if let Some(refused) = self.body.refused.take() {
             return Err(refused);
         }
-        let written = self.lexer.written();
+        let written = self.reader.written();
         let moves = gated.apply(out, written.saturating_sub(out.len() as u64));
         if !moves.is_empty() {
-            self.lexer.moved(moves.of(written));
+            self.reader.moved(moves.of(written));
             self.body.seen.moved(&moves);
         }
         Ok(())
@@ -112,7 +109,7 @@ impl ResponseView {
     /// recorded. A record whose id comes after its fields is held back until then.
     #[must_use]
     pub fn releasable(&self) -> u64 {
-        self.body.seen.complete(self.lexer.written())
+        self.body.seen.complete(self.reader.written())
     }
 
     /// What was seen in the releasable bytes since the last call, merged by subject.
@@ -153,7 +150,7 @@ impl ResponseView {
 impl Handler for Body {
     type Error = RewriteError;
 
-    fn leaf(&mut self, node: &Node, leaf: Leaf<'_>, at: u64, out: &mut Vec<u8>) -> Result<Edit, RewriteError> {
+    fn leaf(&mut self, node: &Node, leaf: Leaf<'_>, at: u64, out: &mut Out<'_>) -> Result<Edit, RewriteError> {
         if node.is_subject()
             && let Leaf::Text(id) | Leaf::Number(id) = leaf
         {
@@ -179,9 +176,30 @@ impl Handler for Body {
         Ok(viewer.field(plan, rules, node.is_link(), leaf, &mut noted, out))
     }
 
-    fn name(&mut self, name: &str, at: u64, out: &mut Vec<u8>) -> Result<Edit, RewriteError> {
+    fn name(&mut self, name: &str, at: u64, out: &mut Out<'_>) -> Result<Edit, RewriteError> {
         let Self { plan, viewer, seen, .. } = self;
         Ok(viewer.unmapped_name(plan, name, &mut Noted { seen, at }, out))
+    }
+
+    fn prose(&mut self, kind: Prose, text: &str, at: u64, out: &mut Out<'_>) -> Result<Edit, RewriteError> {
+        let Self { plan, viewer, seen, gated, .. } = self;
+        let Some(rule) = plan.layout.prose.filter(|_| kind == Prose::Text && !is_end(text)) else {
+            return Ok(viewer.unmapped(plan, Leaf::Text(text), &mut Noted { seen, at }, out));
+        };
+        // No id comes with it: it is shown as a record without one.
+        let plan = match gated {
+            Some(gated) if plan.views.get(rule.class) == View::Reveal => {
+                let admission = gated.gate.reveals(seen.fallback());
+                seen.admit(admission);
+                match admission {
+                    Admission::Refused => return Err(RewriteError::OverBudget),
+                    Admission::Mask => &gated.masked,
+                    Admission::Reveal => plan,
+                }
+            }
+            _ => plan,
+        };
+        Ok(viewer.field(plan, std::iter::once(rule), false, Leaf::Text(text), &mut Noted { seen, at }, out))
     }
 
     fn record(&mut self, side: Side, _at: u64) {
@@ -241,7 +259,7 @@ impl Body {
         leaf: Leaf<'_>,
         class: ClassId,
         at: u64,
-        out: &mut Vec<u8>,
+        out: &mut Out<'_>,
     ) -> Result<Edit, RewriteError> {
         let Self { plan, viewer, seen, gated, .. } = self;
         let Some(gated) = gated else { return Err(RewriteError::OverBudget) };
@@ -265,18 +283,23 @@ impl Body {
                 Ok(viewer.field(&gated.masked, rules, node.is_link(), leaf, &mut Noted { seen, at }, out))
             }
             None => {
-                let start = out.len();
+                let start = out.position();
                 let edit = viewer.field(plan, rules.clone(), node.is_link(), leaf, &mut Noted { seen, at }, out);
-                spell(edit, leaf, out);
+                if edit == Edit::Keep {
+                    out.same(leaf);
+                }
                 let (mut masked, mut unseen) = (Vec::new(), Seen::new(None, false));
                 let mut noted = Noted { seen: &mut unseen, at };
                 let protected = viewer.protected;
                 let notes = std::mem::take(&mut viewer.notes);
-                let edit = viewer.field(&gated.masked, rules, node.is_link(), leaf, &mut noted, &mut masked);
+                let mut beside = out.beside(&mut masked);
+                let edit = viewer.field(&gated.masked, rules, node.is_link(), leaf, &mut noted, &mut beside);
                 viewer.protected = protected;
                 viewer.notes = notes;
-                spell(edit, leaf, &mut masked);
-                gated.wait(seen.depth(), at, out.len() - start, masked);
+                if edit == Edit::Keep {
+                    beside.same(leaf);
+                }
+                gated.wait(seen.depth(), at, out.position() - start, masked);
                 Ok(Edit::Replaced)
             }
         }
@@ -293,15 +316,9 @@ fn revealed(plan: &Plan, node: &Node, leaf: Leaf<'_>) -> Option<ClassId> {
     (plan.views.get(strictest) == View::Reveal).then_some(strictest)
 }
 
-/// Writes a leaf that is kept, so that its place in the output is known.
-fn spell(edit: Edit, leaf: Leaf<'_>, out: &mut Vec<u8>) {
-    match (edit, leaf) {
-        (Edit::Replaced, _) => {}
-        (Edit::Keep, Leaf::Text(text)) => quote(text, out),
-        (Edit::Keep, Leaf::Number(number)) => out.extend_from_slice(number.as_bytes()),
-        (Edit::Keep, Leaf::Bool(value)) => out.extend_from_slice(if value { b"true" } else { b"false" }),
-        (Edit::Keep, Leaf::Null) => out.extend_from_slice(b"null"),
-    }
+/// The word by which streams of model answers end.
+fn is_end(text: &str) -> bool {
+    text == "[DONE]"
 }
 
 /// The rules that select `node`.
