@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use toml::{Spanned, de::DeValue};
 
 use super::document::{Report, Section, Text, text};
-use crate::model::{BodyFormat, BodyMap, ClassId, ClassTable, Column, FieldRule, Selector};
+use crate::model::{BodyFormat, BodyMap, ClassId, ClassTable, Column, Delimiter, FieldRule, Selector, Step};
 
 /// A named set of fields, written once and included at several places.
 #[derive(Default)]
@@ -75,7 +75,7 @@ pub(super) fn body(
     builder.map.subject = section.text("subject", report).and_then(|text| selector(&text, report));
     section.close(report);
     let map = builder.map;
-    let has_fields = matches!(map.format, BodyFormat::Json | BodyFormat::Form);
+    let has_fields = map.format.has_fields();
     if has_fields && !described {
         let help = format!("name them; write {what}.fields = {{}} where the body holds nothing personal");
         report.at(start, format!("the {what} body has fields and none is named"), help);
@@ -84,6 +84,10 @@ pub(super) fn body(
     if map.format == BodyFormat::Form && what == "response" {
         report.at(start, "a response is not read as a form", "write `json`, `opaque` or `empty`");
     }
+    if map.format == BodyFormat::Sse && what == "request" {
+        report.at(start, "a request is not read as a stream of events", "write `json`, `opaque` or `empty`");
+    }
+    reachable(&map, start, report);
     if !has_fields && has_rules {
         report.at(start, "fields of a body that has none", "they would never be applied: remove them or the format");
     }
@@ -201,6 +205,10 @@ fn format(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> BodyFormat 
     let Some(text) = section.text("format", report) else { return BodyFormat::Json };
     match text.value {
         "json" => BodyFormat::Json,
+        "ndjson" => BodyFormat::Ndjson,
+        "csv" => return BodyFormat::Csv(delimiter(section, report)),
+        "sse" => BodyFormat::Sse,
+        "xml" => BodyFormat::Xml,
         "form" => BodyFormat::Form,
         "opaque" => BodyFormat::Opaque,
         "empty" => BodyFormat::Empty,
@@ -209,10 +217,50 @@ fn format(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> BodyFormat 
                 text.span,
                 0,
                 format!("unknown format `{other}`"),
-                "write `json`, `form`, `opaque` or `empty`",
+                "write `json`, `ndjson`, `csv`, `sse`, `xml`, `form`, `opaque` or `empty`",
             );
             BodyFormat::Empty
         }
+    }
+}
+
+/// `delimiter = "comma"`, or `"auto"`, which is also what a map means that says nothing.
+fn delimiter(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Delimiter {
+    let Some(text) = section.text("delimiter", report) else { return Delimiter::Auto };
+    let known = std::iter::once(Delimiter::Auto).chain(Delimiter::ALL);
+    known.clone().find(|delimiter| delimiter.name() == text.value).unwrap_or_else(|| {
+        let names: Vec<_> = known.map(|delimiter| format!("`{}`", delimiter.name())).collect();
+        let what = format!("unknown delimiter `{}`", text.value);
+        report.inside(text.span, 0, what, format!("write one of {}", names.join(", ")));
+        Delimiter::Auto
+    })
+}
+
+/// A selector that can select nothing in a body of its format is a mistake: what it names would be shown.
+fn reachable(map: &BodyMap, start: usize, report: &mut Report<'_>) {
+    let selectors = map.fields.iter().map(|rule| &rule.selector).chain(&map.links).chain(&map.subject);
+    for selector in selectors.chain(&map.record) {
+        let help = match map.format {
+            BodyFormat::Csv(_) if !matches!(selector.steps(), [step] if has_name(step)) => {
+                "the cells of a row are members of `$`: write `$.Email` or `$['First Name']`"
+            }
+            BodyFormat::Xml if selector.steps().iter().any(|step| !has_name(step)) => {
+                "elements have names and no index, and are not filtered: write `$.Envelope.Body.result.Email`"
+            }
+            _ => continue,
+        };
+        report.at(start, format!("`{selector}` selects nothing in a body of this format"), help);
+    }
+    if let (BodyFormat::Csv(_), Some(_)) = (map.format, &map.record) {
+        report.at(start, "`record` of a body whose rows are records", "remove it");
+    }
+}
+
+fn has_name(step: &Step) -> bool {
+    match step {
+        Step::Name(_) | Step::Wildcard => true,
+        Step::Descendant(inner) => has_name(inner),
+        Step::Index(_) | Step::WhereEquals { .. } => false,
     }
 }
 

@@ -225,8 +225,8 @@ impl<'d> Loader<'_, '_, 'd> {
     }
 
     fn write_back(&mut self, text: &Text<'_>, body: BodyFormat, action: Option<Action>) -> Option<WriteBackRule> {
-        if !matches!(body, BodyFormat::Json | BodyFormat::Form) || action.is_some_and(|action| !action.is_write()) {
-            let help = "remove it: only a JSON or form body that is written can carry a stand-in back";
+        if !body.has_fields() || action.is_some_and(|action| !action.is_write()) {
+            let help = "remove it: only a body with fields that is written can carry a stand-in back";
             self.report.at(text.span.start, "`write_back` without a written body", help);
         }
         match text.value {

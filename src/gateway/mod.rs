@@ -10,6 +10,7 @@ mod ending;
 mod etag;
 mod exchange;
 mod jwks;
+mod media;
 mod paced;
 mod parts;
 mod plan;

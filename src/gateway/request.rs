@@ -14,6 +14,7 @@ use hyper::body::Incoming as Inbound;
 
 use super::{
     exchange::{Exchange, Stage},
+    media,
     paced::{Cut, Paced, Reach},
     plan::Plan,
     respond::Refusal,
@@ -122,34 +123,35 @@ async fn guard(
     head: &RequestHead,
     body: Inbound,
 ) -> Stage<rewrite::Guarded> {
-    let form = route.request_format == BodyFormat::Form;
-    readable(head, form)?;
+    let format = route.request_format;
+    readable(head, format)?;
     let limit = (exchange.snapshot.limits.guarded_body_bytes, "limits.guarded_body_bytes");
     let bytes = read(exchange, body, limit).await?;
     if bytes.is_empty() {
         return Ok(rewrite::Guarded::default());
     }
     let view = exchange.snapshot.request_view(route, plan);
-    let json = if form { Some(rewrite::form::to_json(&bytes).map_err(|error| bad_form(&error))?) } else { None };
+    let json = if format == BodyFormat::Form {
+        Some(rewrite::form::to_json(&bytes).map_err(|error| bad_form(&error))?)
+    } else {
+        None
+    };
     let body = json.as_deref().unwrap_or(&bytes);
-    rewrite::guard_request(&view, body, route.write_back(&head.method)).map_err(|error| Box::new(refused(&error)))
+    rewrite::guard_request(&view, body, route.write_back(&head.method))
+        .map_err(|error| Box::new(refused_as(format, &error)))
 }
 
 /// A body that is a query: read whole, like one whose fields are protected.
 async fn query_body(exchange: &Exchange<'_>, head: &RequestHead, body: Inbound) -> Stage<BytesMut> {
-    readable(head, false)?;
+    readable(head, BodyFormat::Json)?;
     read(exchange, body, (exchange.snapshot.limits.guarded_body_bytes, "limits.guarded_body_bytes")).await
 }
 
 /// Whether the body is of the media type that the route takes, and not in a content coding.
-fn readable(head: &RequestHead, form: bool) -> Stage<()> {
+fn readable(head: &RequestHead, format: BodyFormat) -> Stage<()> {
     let media = head.headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
-    if !media.is_some_and(|media| if form { is_form(media) } else { is_json(media) }) {
-        let detail = if form {
-            "this route takes a form (`Content-Type: application/x-www-form-urlencoded`)"
-        } else {
-            "this route takes JSON (`Content-Type: application/json`)"
-        };
+    if !media.is_some_and(|media| media::carries(media, format)) {
+        let detail = format!("this route takes `Content-Type: {}`, in UTF-8", media::example(format));
         return Err(Box::new(Refusal::new("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)));
     }
     if head.headers.contains_key(header::CONTENT_ENCODING) {
@@ -184,15 +186,6 @@ async fn store(
 fn bad_form(error: &rewrite::form::FormError) -> Box<Refusal> {
     let detail = format!("the form is not acceptable: {error}; encode it as UTF-8, percent-encoded");
     Box::new(Refusal::new("invalid_form", StatusCode::BAD_REQUEST, detail))
-}
-
-/// `application/x-www-form-urlencoded`, in UTF-8 when it says.
-fn is_form(media: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(media) else { return false };
-    let mut parts = text.split(';').map(str::trim);
-    let kind = parts.next().unwrap_or_default();
-    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-        && parts.all(|parameter| parameter.eq_ignore_ascii_case("charset=utf-8"))
 }
 
 /// A body up to `limit`, in bytes and with its name.
@@ -307,17 +300,23 @@ impl Trouble {
 }
 
 pub(super) fn refused(error: &RewriteError) -> Refusal {
+    refused_as(BodyFormat::Json, error)
+}
+
+fn refused_as(format: BodyFormat, error: &RewriteError) -> Refusal {
+    let code = match format {
+        BodyFormat::Ndjson => "invalid_ndjson",
+        BodyFormat::Csv(_) => "invalid_csv",
+        BodyFormat::Xml => "invalid_xml",
+        _ => "invalid_json",
+    };
     match error {
         RewriteError::MaskedValue { fields } => {
             let detail =
                 "the body carries masked or withheld values; leave these fields out, so that they stay as they are";
             Refusal::new("masked_value", StatusCode::CONFLICT, detail).member("fields", fields.clone())
         }
-        other => Refusal::new(
-            "invalid_json",
-            StatusCode::BAD_REQUEST,
-            format!("the request body is not acceptable: {other}"),
-        ),
+        other => Refusal::new(code, StatusCode::BAD_REQUEST, format!("the request body is not acceptable: {other}")),
     }
 }
 

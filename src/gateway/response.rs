@@ -14,10 +14,10 @@ use super::{
     coding::Decoder,
     ending::Ending,
     exchange::{AUDIT_REF, Exchange, Stage},
+    media,
     paced::Reach,
     parts::{Bounds, Opening, PartError, Parts},
     plan::Plan,
-    request::is_json,
     respond::Refusal,
     snapshot::{RoutePlan, Site},
 };
@@ -110,15 +110,20 @@ pub(super) async fn view(
         return Err(blocked("unexpected_body", "the CRM sent a body where the API map says that there is none"));
     }
     let subject = matched.subject.clone();
-    let view = exchange.snapshot.response_view(site, route, plan, known, subject, success);
-    let json = head.headers.get(header::CONTENT_TYPE).is_some_and(|value| is_json(value.as_bytes()));
-    match (json, success) {
-        (true, _) => Job { exchange, route, head, body }.json(view, unnamed).await,
-        (false, true) => {
+    let media = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    if success {
+        if !media::carries(media, route.response_format) {
             let detail = "the CRM sent another media type than the API map says, so nothing of it is shown";
-            Err(blocked("unexpected_media_type", detail))
+            return Err(blocked("unexpected_media_type", detail));
         }
-        (false, false) => Job { exchange, route, head, body }.text(view).await,
+        let view = exchange.snapshot.response_view(site, route, plan, known, subject, None);
+        return Job { exchange, route, head, body }.fields(view, unnamed, route.response_format).await;
+    }
+    let format = media::of_error(media);
+    let view = exchange.snapshot.response_view(site, route, plan, known, subject, format.or(Some(BodyFormat::Json)));
+    match format {
+        Some(format) => Job { exchange, route, head, body }.fields(view, unnamed, format).await,
+        None => Job { exchange, route, head, body }.text(view).await,
     }
 }
 
@@ -227,12 +232,15 @@ struct Job<'e, 'w> {
 }
 
 impl Job<'_, '_> {
-    async fn json(mut self, view: Arc<rewrite::Plan>, unnamed: Vec<SubjectRef>) -> Stage<Answer> {
+    /// A body whose leaves are read.
+    async fn fields(mut self, view: Arc<rewrite::Plan>, unnamed: Vec<SubjectRef>, format: BodyFormat) -> Stage<Answer> {
         let limits = &self.exchange.snapshot.limits;
         let codings = self.head.headers.get_all(header::CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
         let decoder = Decoder::new(codings, limits.expansion).map_err(|error| stopped(&PartError::Coding(error)))?;
+        let is_live = format == BodyFormat::Sse;
         let bounds = Bounds {
-            window_bytes: limits.window_bytes,
+            // Whatever is complete goes out: nobody knows when the next event comes.
+            window_bytes: if is_live { 1 } else { limits.window_bytes },
             body_bytes: limits.response_body_bytes,
             patience: self.exchange.snapshot.timeouts.body.duration(),
         };
@@ -246,6 +254,10 @@ impl Job<'_, '_> {
         let mut parts = Parts::new(self.body, decoder, view, bounds, Arc::clone(&self.route.resource)).metered(meter);
         if let Some(opening) = opening {
             parts = parts.with_stored(opening);
+        }
+        if is_live {
+            // The head does not wait for the first event either; each event's record comes before the event.
+            return Ok(Answer { head: self.head, body: AnswerBody::Parts(Box::new(parts)), why: None });
         }
         let first = parts.first(&self.exchange.ending).await;
         let (first, reference) = first.map_err(|error| parts.refusal().unwrap_or_else(|| stopped(&error)))?;
@@ -264,7 +276,7 @@ impl Job<'_, '_> {
         Ok(Answer { head: self.head, body, why: None })
     }
 
-    /// An error body that is not JSON: plain text is scanned, anything else is withheld.
+    /// An error body of no format that has fields: plain text is scanned, anything else is withheld.
     async fn text(mut self, view: Arc<rewrite::Plan>) -> Stage<Answer> {
         let media =
             self.head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

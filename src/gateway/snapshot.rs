@@ -149,7 +149,7 @@ impl Snapshot {
         Some(Resolver::new(vault.clone(), store.clone(), &route.resource))
     }
 
-    /// What the rewriter does with a response of `route`.
+    /// What the rewriter does with a response of `route`; with an error of the CRM when that has a format.
     pub(super) fn response_view(
         &self,
         site: &Site,
@@ -157,10 +157,16 @@ impl Snapshot {
         plan: &super::plan::Plan,
         known: Vec<Sensitive<String>>,
         subject: Option<SubjectId>,
-        success: bool,
+        error: Option<BodyFormat>,
     ) -> Arc<rewrite::Plan> {
+        let success = error.is_none();
+        let layout = match error {
+            None => Arc::clone(&route.response),
+            Some(BodyFormat::Json) => Arc::clone(&self.catch_all),
+            Some(format) => Arc::new(self.catch_all.read_as(format)),
+        };
         Arc::new(rewrite::Plan {
-            layout: Arc::clone(if success { &route.response } else { &self.catch_all }),
+            layout,
             views: plan.permit.views().clone(),
             tools: Arc::clone(&self.tools),
             links: Some(Arc::clone(&site.links)),
