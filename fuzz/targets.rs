@@ -14,8 +14,8 @@ use fieldgate::{
     },
     detect::Detector,
     model::{
-        BodyMap, Class, ClassTable, Column, Entity, FieldRule, KeyScope, MaskStyle, Mode, Selector, Storage, Timestamp,
-        TokenShape, Views,
+        BodyFormat, BodyMap, Class, ClassTable, Column, Delimiter, Entity, FieldRule, KeyScope, MaskStyle, Mode,
+        Selector, Storage, Timestamp, TokenShape, Views,
     },
     protect::Protector,
     rewrite::{Layout, Limits, Plan, ResponseView, Tools, WriteBack, guard_request},
@@ -111,6 +111,96 @@ pub fn json_rewriter(data: &[u8]) {
             assert!(rewrite(&[&guarded.body]).is_some(), "a guarded body is not JSON any more");
         }
     }
+}
+
+static FEEDS: LazyLock<[(BodyFormat, Arc<Plan>); 3]> = LazyLock::new(|| {
+    let field = |selector: &str, class: &str| FieldRule {
+        selector: selector.parse().expect("a valid selector"),
+        class: CLASSES.id(class).expect("a class"),
+        base64: false,
+        column: Column::default(),
+    };
+    [BodyFormat::Ndjson, BodyFormat::Csv(Delimiter::Auto), BodyFormat::Sse].map(|format| {
+        let map = BodyMap {
+            format,
+            fields: vec![field("$.email", "email"), field("$.phone", "phone"), field("$.notes", "free_text")],
+            subject: Some("$.id".parse().expect("a valid selector")),
+            ..BodyMap::default()
+        };
+        let layout = Layout::compile(&map, &CLASSES).expect("a layout");
+        (format, Arc::new(Plan { layout: Arc::new(layout), ..(**PLAN).clone() }))
+    })
+});
+
+fn feed(format: fn(BodyFormat) -> bool, data: &[u8]) {
+    if let Some((known, plan)) = FEEDS.iter().find(|(known, _)| format(*known)) {
+        rewriter(plan, data, *known != BodyFormat::Sse);
+    }
+}
+
+fn rewriter(plan: &Arc<Plan>, data: &[u8], is_written: bool) {
+    let Some((seed, text)) = data.split_first() else { return };
+    let read = |chunks: &[&[u8]]| -> Option<(Vec<u8>, usize)> {
+        let (mut view, mut out) = (ResponseView::new(Arc::clone(plan)), Vec::new());
+        for chunk in chunks {
+            view.push(chunk, &mut out).ok()?;
+            assert!(view.releasable() <= out.len() as u64, "more is released than there is");
+        }
+        let seen = view.finish(&mut out).ok()?;
+        Some((out, seen.len()))
+    };
+    let whole = read(&[text]);
+    let step = usize::from(*seed % 13) + 1;
+    assert_eq!(whole, read(&text.chunks(step).collect::<Vec<_>>()), "chunks of {step}");
+    if let Some((out, seen)) = whole {
+        assert!(std::str::from_utf8(&out).is_ok(), "the output is not UTF-8");
+        assert!(read(&[&out]).is_some(), "what came out is not accepted again");
+    }
+    if is_written {
+        for rule in [WriteBack::Drop, WriteBack::Refuse] {
+            if let Ok(guarded) = guard_request(plan, text, rule) {
+                assert!(read(&[&guarded.body]).is_some(), "a guarded body is not one of its format any more");
+            }
+        }
+    }
+}
+
+/// As [`json_rewriter`], line by line.
+pub fn ndjson_rewriter(data: &[u8]) {
+    feed(|format| format == BodyFormat::Ndjson, data);
+}
+
+/// Any chunking of a table gives the same output or the same refusal; what comes out is a table again.
+pub fn csv_rewriter(data: &[u8]) {
+    feed(|format| matches!(format, BodyFormat::Csv(_)), data);
+}
+
+/// Any chunking of a stream gives the same events or the same refusal; what comes out is a stream again.
+pub fn sse_rewriter(data: &[u8]) {
+    feed(|format| format == BodyFormat::Sse, data);
+}
+
+static XML: LazyLock<Arc<Plan>> = LazyLock::new(|| {
+    let field = |selector: &str, class: &str| FieldRule {
+        selector: selector.parse().expect("a valid selector"),
+        class: CLASSES.id(class).expect("a class"),
+        base64: false,
+        column: Column::default(),
+    };
+    let map = BodyMap {
+        format: BodyFormat::Xml,
+        fields: vec![field("$..email", "email"), field("$.a['@phone']", "phone"), field("$.a.notes", "free_text")],
+        record: Some("$.a.b".parse().expect("a valid selector")),
+        subject: Some("$.id".parse().expect("a valid selector")),
+        ..BodyMap::default()
+    };
+    let layout = Layout::compile(&map, &CLASSES).expect("a layout");
+    Arc::new(Plan { layout: Arc::new(layout), ..(**PLAN).clone() })
+});
+
+/// Any chunking of XML gives the same output or the same refusal; what comes out is XML again.
+pub fn xml_rewriter(data: &[u8]) {
+    rewriter(&XML, data, true);
 }
 
 /// A map is accepted or refused with diagnostics; it never panics, and what it accepts has routes that know their place.

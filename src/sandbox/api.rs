@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::{BASE, Call};
 use super::reply::{Content, Failure, Reply};
+use super::sheet::Sheet;
 use super::store::{Store, mentions, only_digits, text};
 use super::{Crm, customers, tickets, world};
 
@@ -34,7 +35,12 @@ fn route(store: &mut Store, call: &Call) -> Result<Reply, Failure> {
         ["tickets", id, "comments"] => tickets::comments(store, call, id),
         ["search"] if call.method == Method::POST => lookup(store, call),
         ["search"] => search(store, call),
-        ["export", "customers"] => export(store, call),
+        ["export", "customers"] => export(store, call, Sheet::List),
+        ["import", _] => import(call),
+        ["feed", name] => match Sheet::named(name) {
+            Some(sheet) => export(store, call, sheet),
+            None => Err(Failure::not_found(format!("no feed {name}"), json!({ "feed": name }))),
+        },
         _ => {
             let path = call.path();
             Err(Failure::not_found(format!("nothing at {path}"), json!({ "path": path, "query": call.query() })))
@@ -88,8 +94,16 @@ fn lookup(store: &Store, call: &Call) -> Result<Reply, Failure> {
     Ok(customers::results(call, &customers, &[]))
 }
 
-/// `GET /export/customers?count=`: as many customers as asked for, all once by default.
-fn export(store: &Store, call: &Call) -> Result<Reply, Failure> {
+/// `PUT` and `PATCH /import/customers.csv`: takes whatever comes, to be looked at in the log of what was received.
+fn import(call: &Call) -> Result<Reply, Failure> {
+    if call.method != Method::PUT && call.method != Method::PATCH {
+        return Err(Failure::method(call, "PUT, PATCH"));
+    }
+    Ok(Reply::json(StatusCode::OK, &json!({ "bytes": call.body.len() })))
+}
+
+/// `GET /export/customers?count=`, `GET /feed/customers.csv?count=`: as many customers as asked for, all once by default.
+fn export(store: &Store, call: &Call, sheet: Sheet) -> Result<Reply, Failure> {
     only_get(call, "GET, HEAD")?;
     let held = store.records.customers.len() as u64;
     let count = match call.parameter("count") {
@@ -98,8 +112,8 @@ fn export(store: &Store, call: &Call) -> Result<Reply, Failure> {
             .parse()
             .map_err(|_| Failure::bad_request(format!("count is not a number: {text}"), json!({ "count": text })))?,
     };
-    let mut reply = Reply::json(StatusCode::OK, &Value::Null);
-    reply.body = Content::Export(if held == 0 { 0 } else { count });
+    let mut reply = Reply::text(StatusCode::OK, sheet.media_type(), Vec::new());
+    reply.body = Content::Export(sheet, if held == 0 { 0 } else { count });
     Ok(reply)
 }
 

@@ -1,15 +1,18 @@
 //! The export stream: customers rendered once, then copied with their ids spliced in, in chunks, without ever holding the body.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::call::Call;
 use super::customers::show;
 use super::records::Table;
+use super::sheet::Sheet;
 use super::store::text;
 
 /// The chunks of one export.
 #[derive(Debug)]
 pub(super) struct Export {
+    sheet: Sheet,
+    opening: String,
     records: Vec<Rendered>,
     /// Records to send and records sent.
     count: u64,
@@ -27,7 +30,7 @@ enum State {
     Done,
 }
 
-/// One record as JSON text, cut where its id stands.
+/// One record as text, cut where its id stands.
 #[derive(Debug)]
 struct Rendered {
     id: String,
@@ -37,19 +40,22 @@ struct Rendered {
 impl Export {
     /// `count` of `customers` in order and from the start again; from the second round on, ids get the number of the round
     /// (`C-1001-2`), so that each id comes once.
-    pub(super) fn new(call: &Call, customers: &Table, count: u64) -> Self {
+    pub(super) fn new(call: &Call, sheet: Sheet, customers: &Table, count: u64) -> Self {
+        let marked = |record: &Map<String, Value>| {
+            let mut marked = record.clone();
+            marked.insert("id".into(), Value::from(ID_MARK));
+            show(call, &marked)
+        };
+        let shown: Vec<Value> = customers.values().map(marked).collect();
+        let parts = |text: String| text.split(ID_MARK).map(String::from).collect();
+        let texts = sheet.render(&shown).into_iter();
         let records: Vec<Rendered> = customers
             .values()
-            .map(|record| {
-                let id = String::from(text(record, "id"));
-                let mut marked = record.clone();
-                marked.insert("id".into(), Value::from(ID_MARK));
-                let json = show(call, &marked).to_string();
-                Rendered { id, parts: json.split(ID_MARK).map(String::from).collect() }
-            })
+            .zip(texts)
+            .map(|(record, text_of)| Rendered { id: String::from(text(record, "id")), parts: parts(text_of) })
             .collect();
         let count = if records.is_empty() { 0 } else { count };
-        Self { records, count, sent: 0, at: 0, round: 1, state: State::Opening }
+        Self { sheet, opening: sheet.opening(&shown), records, count, sent: 0, at: 0, round: 1, state: State::Opening }
     }
 
     /// The next chunk of about [`CHUNK_BYTES`]; nothing after the last one.
@@ -59,14 +65,14 @@ impl Export {
         }
         let mut out = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
         if self.state == State::Opening {
-            out.extend_from_slice(b"{\"items\":[");
+            out.extend_from_slice(self.opening.as_bytes());
             self.state = State::Records;
         }
         while self.sent < self.count && out.len() < CHUNK_BYTES {
             self.record(&mut out);
         }
         if self.sent == self.count {
-            out.extend_from_slice(b"]}");
+            out.extend_from_slice(self.sheet.closing().as_bytes());
             self.state = State::Done;
         }
         Some(out)
@@ -76,7 +82,7 @@ impl Export {
         let suffix = if self.round == 1 { String::new() } else { format!("-{}", self.round) };
         if let Some(record) = self.records.get(self.at) {
             if self.sent > 0 {
-                out.push(b',');
+                out.extend_from_slice(self.sheet.separator().as_bytes());
             }
             for (place, part) in record.parts.iter().enumerate() {
                 if place > 0 {
@@ -117,7 +123,7 @@ mod tests {
             body: Bytes::new(),
             origin: "https://crm.example".into(),
         };
-        Export::new(&call, &generate(3, customers).customers, count)
+        Export::new(&call, Sheet::List, &generate(3, customers).customers, count)
     }
 
     fn all(mut export: Export) -> Vec<u8> {

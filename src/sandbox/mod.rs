@@ -15,6 +15,7 @@ mod reply;
 mod rng;
 mod server;
 mod shape;
+mod sheet;
 mod store;
 mod tickets;
 mod wire;
@@ -115,7 +116,7 @@ impl Crm {
         let reply = api::answer(self, &call::Call { method, target: target.to_owned(), headers, body, origin });
         match reply.body {
             reply::Content::Whole(body) => (reply.status, body),
-            reply::Content::Export(_) => (reply.status, Vec::new()),
+            reply::Content::Export(..) => (reply.status, Vec::new()),
         }
     }
 

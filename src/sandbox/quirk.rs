@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::reply::{Content, Reply};
+use super::sheet::escaped;
 
 /// One thing that goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,9 @@ pub(super) enum Quirk {
     Partial,
     HtmlError,
     EchoError,
+    SoapFault,
+    TableError,
+    LinesError,
     Slow,
     Error500,
     UnknownCoding,
@@ -102,6 +106,30 @@ impl Quirk {
                 } });
                 *reply = replaced(StatusCode::INTERNAL_SERVER_ERROR, &body);
             }
+            Self::SoapFault => {
+                let body = String::from_utf8_lossy(&call.body);
+                let text = format!(
+                    "<?xml version=\"1.0\"?><!-- {0} --><s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\">\
+                     <s:Body><s:Fault><faultcode>s:Client</faultcode><faultstring>cannot take {0}</faultstring>\
+                     <detail near=\"{1}\">{2}</detail></s:Fault></s:Body></s:Envelope>",
+                    escaped(&body).replace("--", "- -"),
+                    escaped(&call.target),
+                    escaped(&plain(reply)),
+                );
+                *reply = Reply::text(StatusCode::INTERNAL_SERVER_ERROR, "text/xml; charset=utf-8", text.into_bytes());
+            }
+            Self::TableError => {
+                let cell = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+                let body = String::from_utf8_lossy(&call.body);
+                let text = format!("sf__Error,Row\r\nINVALID_EMAIL,{}\r\n{},\r\n", cell(&body), cell(&plain(reply)));
+                *reply = Reply::text(StatusCode::BAD_REQUEST, "text/csv", text.into_bytes());
+            }
+            Self::LinesError => {
+                let body = String::from_utf8_lossy(&call.body);
+                let text =
+                    format!("{}\n{}\n", json!({ "error": "invalid", "row": body }), json!({ "at": plain(reply) }));
+                *reply = Reply::text(StatusCode::BAD_REQUEST, "application/x-ndjson", text.into_bytes());
+            }
             Self::Error500 => {
                 let message = format!("cannot save {}", plain(reply));
                 let body = json!({ "error": { "code": "internal", "message": message, "input": {} } });
@@ -135,7 +163,7 @@ fn replaced(status: StatusCode, body: &Value) -> Reply {
 fn plain(reply: &Reply) -> String {
     match &reply.body {
         Content::Whole(body) => String::from_utf8_lossy(body).into_owned(),
-        Content::Export(_) => String::new(),
+        Content::Export(..) => String::new(),
     }
 }
 
@@ -219,7 +247,7 @@ const DEPTH: usize = 20_000;
 /// Fields that people write by hand.
 const FREE: [&str; 5] = ["name", "notes", "subject", "description", "body"];
 
-const NAMES: [(&str, Quirk); 22] = [
+const NAMES: [(&str, Quirk); 25] = [
     ("truncated", Quirk::Truncated),
     ("not-json", Quirk::NotJson),
     ("lone-surrogate", Quirk::LoneSurrogate),
@@ -233,6 +261,9 @@ const NAMES: [(&str, Quirk); 22] = [
     ("duplicates", Quirk::Duplicates),
     ("partial", Quirk::Partial),
     ("html-error", Quirk::HtmlError),
+    ("soap-fault", Quirk::SoapFault),
+    ("table-error", Quirk::TableError),
+    ("lines-error", Quirk::LinesError),
     ("echo-error", Quirk::EchoError),
     ("slow", Quirk::Slow),
     ("error-500", Quirk::Error500),

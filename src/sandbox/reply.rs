@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::call::{Call, escape};
+use super::sheet::Sheet;
 
 /// An answer.
 #[derive(Debug)]
@@ -21,8 +22,8 @@ pub(super) struct Reply {
 pub(super) enum Content {
     /// All of it.
     Whole(Vec<u8>),
-    /// This many customers, rendered while they are sent.
-    Export(u64),
+    /// This many customers in this format, rendered while they are sent.
+    Export(Sheet, u64),
 }
 
 impl Reply {

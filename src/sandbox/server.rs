@@ -30,6 +30,7 @@ use super::export::Export;
 use super::quirk::Quirk;
 use super::received::Received;
 use super::reply::{Content, Failure, Reply};
+use super::sheet::Sheet;
 use super::wire::{AnswerBody, Orders, Piece, Wire};
 use super::{Crm, api};
 
@@ -198,7 +199,7 @@ impl Answer<'_> {
         }
         let body = match reply.body {
             Content::Whole(body) => self.whole(reply.status, body, coding, &mut headers)?,
-            Content::Export(count) => self.export(count, coding)?,
+            Content::Export(sheet, count) => self.export(sheet, count, coding)?,
         };
         let mut response = Response::new(body);
         *response.status_mut() = reply.status;
@@ -268,8 +269,13 @@ impl Answer<'_> {
         }
     }
 
-    fn export(&self, count: u64, coding: Coding) -> io::Result<AnswerBody> {
+    fn export(&self, sheet: Sheet, count: u64, coding: Coding) -> io::Result<AnswerBody> {
         let mut pieces = VecDeque::new();
+        if self.has(Quirk::Slow) {
+            let mut export = Export::new(self.call, sheet, &self.crm.store().records.customers, count);
+            let all: Vec<u8> = std::iter::from_fn(|| export.chunk()).flatten().collect();
+            return Ok(AnswerBody::new(self.pieces(encode(coding, all)?.into()), self.orders.clone()));
+        }
         if self.without_body {
             return Ok(AnswerBody::new(pieces, self.orders.clone()));
         }
@@ -279,7 +285,7 @@ impl Answer<'_> {
             // There is no length to fall short of: the chunked body ends without its last chunk.
             pieces.push_back(Piece::Break { reset: false });
         }
-        let export = Export::new(self.call, &self.crm.store().records.customers, count);
+        let export = Export::new(self.call, sheet, &self.crm.store().records.customers, count);
         let body = AnswerBody::new(pieces, self.orders.clone());
         Ok(body.with_export(export, Encoder::new(coding)?, broken.then_some(1)))
     }

@@ -55,6 +55,10 @@ fn exercise(world: &World) -> Vec<String> {
             format!("/api/v1/unmapped/{query}"),
             format!("/api/v1/customers/{query}"),
             "/api/v1/export/customers?count=50".to_owned(),
+            "/api/v1/feed/customers.ndjson".to_owned(),
+            "/api/v1/feed/customers.csv".to_owned(),
+            "/api/v1/feed/customers.events".to_owned(),
+            "/api/v1/feed/customers.xml".to_owned(),
             "/api/v1/health".to_owned(),
         ] {
             let answer = client.get(&target);

@@ -75,6 +75,56 @@ fn json_rewriter() {
 }
 
 #[test]
+fn ndjson_rewriter() {
+    run(
+        targets::ndjson_rewriter,
+        runs(),
+        &[
+            b"1{\"id\":\"C-1\",\"email\":\"jane@example.com\"}\n{\"phone\":\"+49 30 901820\",\"id\":2}\r\n\n",
+            b"5{\"notes\":\"write to jane@example.com\",\"id\":\"x\"}\n[1,{\"email\":\"a\"}]\n12\n\"s\"",
+        ],
+    );
+}
+
+#[test]
+fn csv_rewriter() {
+    run(
+        targets::csv_rewriter,
+        runs(),
+        &[
+            b"1id,email,phone,notes\r\n1,jane@example.com,+49 30 901820,\"said \"\"hi\"\", left\"\r\n2,,,\r\n",
+            b"4\xef\xbb\xbfid;\"email\";x\n\"1\";=1+1;\"a\nb\"\n2;\"\";",
+            b"2email\n\"\"\njane@example.com",
+        ],
+    );
+}
+
+#[test]
+fn sse_rewriter() {
+    run(
+        targets::sse_rewriter,
+        runs(),
+        &[
+            b"1event: a\nid: 4\ndata: {\"id\":\"1\",\ndata: \"email\":\"jane@example.com\"}\n\n: ping\r\n\r\n",
+            b"6\xef\xbb\xbfdata: write to jane@example.com\rdata:4111 1111 1111 1111\r\rretry: 7\nx: y\n\ndata: [DONE]\n\n",
+        ],
+    );
+}
+
+#[test]
+fn xml_rewriter() {
+    run(
+        targets::xml_rewriter,
+        runs(),
+        &[
+            b"1<?xml version='1.0' encoding='utf-8'?><a phone=\"+49 30 901820\"><b><email>jane@example.com</email><id>1</id></b></a>",
+            b"3<s:a xmlns:s='u'><!-- jane --><b><id>2</id><email>j<![CDATA[<x@y.de]]>&#65;<!-- c --></email></b><notes>4111 1111 1111 1111</notes><?p?></s:a>",
+            b"7<a><b/><b id='x'>\n <email/> t <email> </email></b>&lt;&amp;</a>\n",
+        ],
+    );
+}
+
+#[test]
 fn api_map() {
     let maps: [&[u8]; 3] = [
         b"[[route]]\nname = \"a.read\"\nmatch = \"GET /a/{id}\"\nresource = \"a\"\naction = \"read\"\nsubject = \"{id}\"\nresponse.fields = { \"$.e\" = \"email\" }\n",

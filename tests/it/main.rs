@@ -13,6 +13,7 @@ mod budget;
 mod canary;
 mod commands;
 mod dialects;
+mod feeds;
 mod fuzz;
 mod gate;
 mod harness;

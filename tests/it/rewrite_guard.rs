@@ -78,6 +78,6 @@ fn what_is_written_is_known_by_class_and_value() {
 #[test]
 fn what_is_not_json_is_refused() {
     for text in ["", "{", "{}x", "{\"email\":\"\\udead\"}", "\u{feff}{}"] {
-        assert!(matches!(guard(text, WriteBack::Drop), Err(RewriteError::Json(_))), "{text}");
+        assert!(matches!(guard(text, WriteBack::Drop), Err(RewriteError::Body(_))), "{text}");
     }
 }

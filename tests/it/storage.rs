@@ -8,7 +8,7 @@ use crate::harness::{Setup, World, fieldgate};
 const CUSTOMERS: &str = "/api/v1/customers";
 
 /// A gateway whose e-mail addresses and phone numbers are tokens, and whose cards, IBANs and names are sealed.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let classes = [
         ("email", "token:email"),
         ("phone", "token:phone"),
@@ -35,7 +35,7 @@ fn world() -> World {
     world
 }
 
-fn jane() -> Value {
+pub(crate) fn jane() -> Value {
     json!({
         "name": "Jane Sample", "email": "Jane.Sample@Example.com", "phone": "+14155550188", "birth_date": "1984-03-09",
         "card": { "number": "4111111111111111", "expiry": "12/29", "holder": "Jane Sample" },

@@ -53,7 +53,7 @@ fn send(crm: &Crm, method: Method, target: &str, headers: &[(&str, &str)], body:
     let Reply { status, headers, body } = answer(crm, &call, Instant::now());
     let body = match body {
         Content::Whole(body) => String::from_utf8(body).unwrap(),
-        Content::Export(_) => panic!("there is no export here"),
+        Content::Export(..) => panic!("there is no export here"),
     };
     Answer { status: status.as_u16(), headers, body }
 }
