@@ -13,6 +13,8 @@ mod budget;
 mod canary;
 mod commands;
 mod dialects;
+mod discover;
+mod discover_command;
 mod fuzz;
 mod gate;
 mod harness;
