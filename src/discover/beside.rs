@@ -41,8 +41,6 @@ pub(super) fn of<'n>(names: impl Iterator<Item = &'n str>) -> Beside {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn an_object_is_known_by_its_members() {
         let of = |names: &str| super::of(names.split(' '));

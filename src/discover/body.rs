@@ -41,6 +41,14 @@ pub(super) fn propose(content: &Content, options: &Options, classes: &ClassTable
     if format == "form" && leaves.iter().any(|leaf| leaf.path.len() != 1) {
         return Err("a form with members inside of members has no selectors".to_owned());
     }
+    // A body that is one text, or an object of which nobody says what is inside: every value in it would be shown.
+    let shapeless = |leaf: &Leaf| {
+        leaf.path.iter().all(|seg| *seg == Seg::Each)
+            && (leaf.kind == Kind::Open || leaf.kind == Kind::Text && !leaf.enumerated)
+    };
+    if leaves.iter().any(shapeless) {
+        return Err("nobody says what is in it: discover it from recorded traffic".to_owned());
+    }
     for leaf in leaves {
         if is_link(leaf) {
             body.links.push(selector(&leaf.path));

@@ -26,7 +26,7 @@ pub(super) fn judge(leaf: &Leaf) -> Judgement {
     let mut safe = 0;
     match by_name {
         Verdict::Is(concept, confidence) => {
-            scale.add(concept, confidence, "its name is ".to_owned() + concept.noun() + "'s")
+            scale.add(concept, confidence, "its name is ".to_owned() + concept.noun() + "'s");
         }
         Verdict::Plain(confidence) => safe = confidence,
         Verdict::Unknown => {}
@@ -109,7 +109,7 @@ fn format(leaf: &Leaf, scale: &mut Scale) {
     let pattern = leaf.pattern.as_deref().unwrap_or_default();
     let digits = pattern.contains("\\d") || pattern.contains("0-9");
     let has = |text: &str| pattern.contains(text);
-    if has("@") && !has("@\\w") {
+    if asks_for_at(pattern) {
         scale.add(Concept::Email, 80, "its pattern is an e-mail address's".to_owned());
     } else if digits && (has("{3}-") || has("{3})-")) && has("{2}-") && has("{4}") {
         scale.add(Concept::NationalId, 80, "its pattern is a social security number's".to_owned());
@@ -118,6 +118,23 @@ fn format(leaf: &Leaf, scale: &mut Scale) {
     } else if digits && (has("{13,19}") || has("{12,19}") || has("{16}") && !has("a-f")) {
         scale.add(Concept::Card, 60, "its pattern is a card number's".to_owned());
     }
+}
+
+/// Whether a pattern asks for an `@`; one among the characters that it allows asks for nothing.
+fn asks_for_at(pattern: &str) -> bool {
+    let (mut class, mut escaped) = (false, false);
+    for c in pattern.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '[' => class = true,
+            ']' => class = false,
+            '@' if !class => return true,
+            _ => {}
+        }
+    }
+    // `[@]` asks for it.
+    pattern.contains("[@]")
 }
 
 /// What the values say.
@@ -228,7 +245,7 @@ impl Scale {
     fn doubt(&mut self, reason: &str) {
         for (concept, confidence, reasons) in &mut self.0 {
             if *concept != Concept::NationalId {
-                *confidence = *confidence / 3;
+                *confidence /= 3;
                 reasons.push(reason.to_owned());
             }
         }

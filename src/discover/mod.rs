@@ -145,7 +145,7 @@ impl DiscoverError {
 /// The input cannot be read, or nothing in it can be mapped.
 pub fn discover(input: &[u8], options: &Options, classes: &ClassTable) -> Result<Proposal, DiscoverError> {
     let syntax = Syntax::of_loader(classes);
-    let read = read(input, &syntax.formats)?;
+    let read = read(input)?;
     let mut draft = route::propose(read.operations, options, classes);
     draft.report.notes.extend(read.notes);
     let map = settle(&mut draft, &read.kind, options, classes, syntax)?;
@@ -219,7 +219,7 @@ struct Read {
     notes: Vec<String>,
 }
 
-fn read(input: &[u8], formats: &[&'static str]) -> Result<Read, DiscoverError> {
+fn read(input: &[u8]) -> Result<Read, DiscoverError> {
     let text = text(input)?;
     let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     let several = first.starts_with('{') && first.ends_with('}') && text.trim() != first;
@@ -244,7 +244,7 @@ fn read(input: &[u8], formats: &[&'static str]) -> Result<Read, DiscoverError> {
     if !version.starts_with("3.") {
         return Err(DiscoverError::UnknownKind);
     }
-    let operations = openapi::operations(&document, formats, &mut Budget { visits: MAX_VISITS })?;
+    let operations = openapi::operations(&document, &mut Budget { visits: MAX_VISITS })?;
     Ok(Read { kind: format!("OpenAPI {}", openapi::printable(version)), operations, notes: Vec::new() })
 }
 

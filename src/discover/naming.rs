@@ -275,8 +275,12 @@ impl Judged<'_> {
         if self.before.iter().any(given) {
             return Self::is(Concept::Name, 95);
         }
-        let which = |(word, m): &&(String, M)| !m.is(M::WHICH) && word != "display";
+        let which = |(word, m): &&(String, M)| (!m.is(M::WHICH) || m.is(M::COMPANY)) && word != "display";
         Some(match self.before.iter().rev().find(which) {
+            // A connector's profile is nobody.
+            Some((word, _)) if word == "profile" && self.before.iter().any(|(_, m)| m.is(M::THING)) => {
+                Verdict::Plain(70)
+            }
             Some((_, m)) if m.is(M::PERSON) => Verdict::Is(Concept::Name, 87),
             Some((word, _)) if self.around_is_bank() && word == "account" => Verdict::Is(Concept::Name, 65),
             Some((_, m)) if m.is(M::THING | M::COMPANY | M::NEUTRAL | M::BANK) => Verdict::Plain(80),

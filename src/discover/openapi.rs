@@ -10,14 +10,10 @@ use super::{
 };
 
 /// Reads the operations of `document`.
-pub(super) fn operations(
-    document: &Value,
-    formats: &[&'static str],
-    budget: &mut Budget,
-) -> Result<Vec<Operation>, DiscoverError> {
+pub(super) fn operations(document: &Value, budget: &mut Budget) -> Result<Vec<Operation>, DiscoverError> {
     let paths = document.get("paths").and_then(Value::as_object).ok_or(DiscoverError::NoPaths)?;
     let prefix = base_path(document);
-    let mut reader = Reader { document, formats, budget };
+    let mut reader = Reader { document, budget };
     let mut operations = Vec::new();
     for (path, item) in paths {
         let Some(item) = reader.resolved(item).as_object() else { continue };
@@ -51,7 +47,6 @@ pub(super) fn schemas(document: &Value, budget: &mut Budget) -> Vec<Leaf> {
 
 struct Reader<'d, 'b> {
     document: &'d Value,
-    formats: &'b [&'static str],
     budget: &'b mut Budget,
 }
 
@@ -148,9 +143,8 @@ impl<'d> Reader<'d, '_> {
         let Some(media) = content.and_then(Value::as_object).filter(|media| !media.is_empty()) else {
             return Content::Empty;
         };
-        let usable = |(name, _): &(&String, &Value)| {
-            format_of(name, self.formats).filter(|format| *format != "form" || what == "request")
-        };
+        let usable =
+            |(name, _): &(&String, &Value)| format_of(name).filter(|format| *format != "form" || what == "request");
         let best = media
             .iter()
             .filter_map(|entry| Some((usable(&entry)?, entry.1)))

@@ -18,8 +18,6 @@ pub(super) struct Syntax {
     /// `closed` objects with their `plain` members.
     closed: bool,
     sets: bool,
-    /// Body formats, `json` first.
-    pub(super) formats: Vec<&'static str>,
 }
 
 impl Syntax {
@@ -31,18 +29,11 @@ impl Syntax {
             );
             Api::parse("syntax", &map, classes).is_ok()
         };
-        let format = |name: &&'static str| {
-            takes(&format!("request.format = '{name}'\nrequest.fields = {{}}\nresponse.fields = {{}}"))
-        };
         Self {
             closed: takes(
                 "request.fields = {}\nresponse.fields = {}\nresponse.closed = ['$']\nresponse.plain = ['$.id']",
             ),
             sets: true,
-            formats: ["json", "form", "ndjson", "csv", "sse", "xml"]
-                .into_iter()
-                .filter(|name| *name == "json" || format(name))
-                .collect(),
         }
     }
 

@@ -121,8 +121,7 @@ fn action(operation: &Operation, path: &Path) -> Action {
     let id = operation.id.to_ascii_lowercase();
     let reads = |text: &str| {
         ["search", "query", "find", "lookup", "filter", "list", "autocomplete", "suggest", "preview", "count", "read"]
-            .iter()
-            .any(|word| text == *word)
+            .contains(&text)
     };
     match operation.method.as_str() {
         "DELETE" => Action::Delete,

@@ -241,8 +241,7 @@ impl<'d> Walk<'d, '_> {
                 match resolve(self.root, reference) {
                     Some(target) => self.gather(target, facts, depth + 1),
                     None => {
-                        facts.broken =
-                            Some("it refers to a schema outside of the document: bundle the document first".to_owned())
+                        facts.broken = Some(OUTSIDE.to_owned());
                     }
                 }
             }
@@ -363,6 +362,8 @@ fn cut(text: &str, chars: usize) -> String {
     text.chars().take(chars).collect()
 }
 
+/// What to say of a reference that leads nowhere.
+const OUTSIDE: &str = "it refers to a schema outside of the document: bundle the document first";
 /// Steps of a selector, with some left for what includes it.
 const MAX_DEPTH: usize = 26;
 /// Places of one body.

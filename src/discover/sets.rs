@@ -17,17 +17,20 @@ pub(super) struct Set {
     pub(super) fields: Vec<Field>,
 }
 
+/// Selectors and classes.
+type Key = Vec<(String, String)>;
+
 /// The sets of a map, and where bodies include them.
 #[derive(Debug, Default)]
 pub(super) struct Sets {
     pub(super) sets: Vec<Set>,
-    known: BTreeMap<Vec<(String, String)>, usize>,
+    known: BTreeMap<Key, usize>,
 }
 
 impl Sets {
     /// The fields that at least two bodies of `routes` have in the same object.
     pub(super) fn of(routes: &[Route]) -> Self {
-        let mut counts: BTreeMap<Vec<(String, String)>, (usize, &Route, Vec<Field>)> = BTreeMap::new();
+        let mut counts: BTreeMap<Key, (usize, &Route, Vec<Field>)> = BTreeMap::new();
         for route in routes {
             for body in [&route.request, &route.response] {
                 if let Some((_, fields)) = relative(body) {
@@ -65,7 +68,7 @@ impl Sets {
     }
 }
 
-fn key(fields: &[Field]) -> Vec<(String, String)> {
+fn key(fields: &[Field]) -> Key {
     fields.iter().map(|field| (field.selector.clone(), field.class.clone().unwrap_or_default())).collect()
 }
 

@@ -68,7 +68,7 @@ pub(super) fn har(document: &Value) -> Result<(Vec<Operation>, Notes), DiscoverE
         let foreign = [foreign(0, &request, sent), foreign(1, &response, got.as_deref())];
         let status = entry.pointer("/response/status").and_then(Value::as_u64).unwrap_or(0);
         let method = text("/request/method").unwrap_or_default().to_owned();
-        recording.take(Exchange { method, url, status, request, response, foreign })?;
+        recording.take(&Exchange { method, url, status, request, response, foreign })?;
     }
     Ok(recording.finish())
 }
@@ -92,7 +92,7 @@ pub(super) fn lines(text: &str) -> Result<(Vec<Operation>, Notes), DiscoverError
             serde_json::from_str::<Value>(text).is_err().then_some("text that is not JSON")
         };
         let (request, response) = (body("request"), body("response"));
-        recording.take(Exchange {
+        recording.take(&Exchange {
             method,
             url,
             status,
@@ -143,7 +143,7 @@ struct Node {
 }
 
 impl Recording {
-    fn take(&mut self, exchange: Exchange<'_>) -> Result<(), DiscoverError> {
+    fn take(&mut self, exchange: &Exchange<'_>) -> Result<(), DiscoverError> {
         if !(200..300).contains(&exchange.status) {
             self.failed += 1;
             return Ok(());
@@ -217,7 +217,7 @@ impl Call {
         let [request, response] = [(self.request, 0), (self.response, 1)].map(|(node, at)| {
             let foreign = self.foreign.get(at).cloned().flatten();
             match foreign {
-                Some(media) if format_of(&media, &["json"]).is_none() || node.bodies == 0 => {
+                Some(media) if format_of(&media) != Some("json") || node.bodies == 0 => {
                     Content::Unmapped(format!("a body of `{media}` was recorded"))
                 }
                 _ if node.bodies == 0 => Content::Empty,

@@ -113,7 +113,11 @@ impl Words {
 
     /// The word that says what the whole is: the last one of [`trimmed`](Self::trimmed), after wrappers are taken off.
     pub(super) fn noun(&self) -> Option<Meaning> {
-        let mut rest = self.trimmed();
+        // `AttributeForProfile` is an attribute.
+        let whole = self.trimmed();
+        let whose =
+            whole.iter().skip(1).position(|(word, _)| matches!(word.as_str(), "for" | "of" | "by" | "per" | "de"));
+        let mut rest = whose.and_then(|at| whole.get(..=at)).unwrap_or(whole);
         while let Some(((_, meaning), before)) = rest.split_last() {
             if !meaning.is(Meaning::WRAPPER) {
                 return Some(*meaning);

@@ -51,7 +51,9 @@ fn labels(name: &str) -> Labels {
     let text = String::from_utf8(data(name)).unwrap();
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let cells = lines.map(|line| line.split('\t').map(str::to_owned).collect::<Vec<_>>());
-    cells.map(|cells| ((cells[0].clone(), cells[1].clone()), cells[2].split('|').map(str::to_owned).collect())).collect()
+    cells
+        .map(|cells| ((cells[0].clone(), cells[1].clone()), cells[2].split('|').map(str::to_owned).collect()))
+        .collect()
 }
 
 /// How well proposals fit labels.
@@ -76,7 +78,9 @@ impl Score {
 
 /// FNV-1a, so that the halves never move: the first was looked at while the rules were made, the second was not.
 fn held_out(schema: &str) -> bool {
-    let hash = schema.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let hash = schema
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     hash >> 32 & 1 == 1
 }
 
@@ -85,7 +89,8 @@ fn score(document: &[u8], labels: &Labels, of: impl Fn(&str) -> bool) -> Score {
     const ASKED: [&str; 5] = ["email", "phone", "name", "address", "card_number"];
     let proposal = proposed(document);
     let mut said: BTreeMap<(String, String), Vec<Field>> = BTreeMap::new();
-    let routes = proposal.report.routes.iter().flat_map(|route| route.request.iter().chain(&route.response).chain(&route.plain));
+    let routes =
+        proposal.report.routes.iter().flat_map(|route| route.request.iter().chain(&route.response).chain(&route.plain));
     for field in routes.cloned().chain(schemas(document, &options(), &classes()).unwrap()) {
         said.entry((field.schema.clone(), field.property.clone())).or_default().push(field);
     }
@@ -95,14 +100,19 @@ fn score(document: &[u8], labels: &Labels, of: impl Fn(&str) -> bool) -> Score {
         let fields = said.get(place).unwrap_or(&none);
         let fits = |field: &Field| right.contains(&field.class.clone().unwrap_or("none".to_owned()));
         let mistake = fields.iter().find(|field| !fits(field));
-        let wanted = right.iter().any(|class| ASKED.contains(&class.as_str())) && !right.iter().any(|class| class == "none");
+        let wanted =
+            right.iter().any(|class| ASKED.contains(&class.as_str())) && !right.iter().any(|class| class == "none");
         let class = fields.iter().any(|field| field.class.is_some());
         score.wanted += usize::from(wanted);
         score.found += usize::from(wanted && !fields.is_empty() && mistake.is_none());
         score.proposed += usize::from(class);
         score.wrong += usize::from(class && fields.iter().any(|field| field.class.is_some() && !fits(field)));
         if let Some(field) = mistake.filter(|_| wanted || class) {
-            let _ = writeln!(score.mistakes, "{}.{}: {right:?}, said {:?} {} ({})", place.0, place.1, field.class, field.confidence, field.reason);
+            let _ = writeln!(
+                score.mistakes,
+                "{}.{}: {right:?}, said {:?} {} ({})",
+                place.0, place.1, field.class, field.confidence, field.reason
+            );
         } else if wanted && fields.is_empty() {
             let _ = writeln!(score.mistakes, "{}.{}: {right:?}, never met", place.0, place.1);
         }
@@ -135,7 +145,10 @@ fn a_real_crm_document_gets_the_classes_a_person_gave_it() {
 fn an_unseen_document() {
     let path = std::env::var("FIELDGATE_DISCOVER_AWS").expect("FIELDGATE_DISCOVER_AWS names the document");
     let score = score(&fs::read(path).unwrap(), &labels("aws-customer-profiles.labels.tsv"), |_| true);
-    println!("{} of {} found, {} of {} proposals wrong\n{}", score.found, score.wanted, score.wrong, score.proposed, score.mistakes);
+    println!(
+        "{} of {} found, {} of {} proposals wrong\n{}",
+        score.found, score.wanted, score.wrong, score.proposed, score.mistakes
+    );
 }
 
 /// One schema `Thing` with these properties, in one read route.
@@ -160,8 +173,14 @@ fn classes_in(schemas: &serde_json::Value, schema: &str) -> BTreeMap<String, Str
 fn names_in_seven_languages_mean_the_same_and_lookalikes_mean_nothing() {
     let string = || serde_json::json!({ "type": "string" });
     for (class, names) in [
-        ("email", "email e-mail EMailAddress contactEmail adresse_email correo_electronico courriel emailadres work_email_2 Email__c"),
-        ("phone", "phone MobilePhone telefon Telefonnummer handy_nr téléphone teléfono cellulare telefone faxNumber mobiele_telefoon"),
+        (
+            "email",
+            "email e-mail EMailAddress contactEmail adresse_email correo_electronico courriel emailadres work_email_2 Email__c",
+        ),
+        (
+            "phone",
+            "phone MobilePhone telefon Telefonnummer handy_nr téléphone teléfono cellulare telefone faxNumber mobiele_telefoon",
+        ),
         (
             "name",
             "firstName last_name Vorname nachname nom_de_famille prénom apellidos nombre_completo cognome achternaam sobrenome \
@@ -184,7 +203,7 @@ fn names_in_seven_languages_mean_the_same_and_lookalikes_mean_nothing() {
         }
     }
     for name in "emailOptOut phoneTypeId email_domain fileName company_name product_name ip_address mac_address created_at status card_type \
-                 card_last4_type emailCount phone_verified_at host_name name_format street_view_url account_id"
+                 businessName connectorProfileName card_last4_type emailCount phone_verified_at host_name name_format street_view_url account_id"
         .split_whitespace()
     {
         let schemas = serde_json::json!({ "Record": { "type": "object", "properties": { name: string() } } });
@@ -208,14 +227,24 @@ fn what_stands_around_a_name_says_whose_it_is() {
         "workflow": { "type": "object", "properties": { "state": string() } },
         "phones": { "type": "array", "items": { "type": "object", "properties": { "value": string(), "type": string() } } },
         "emailOptOut": { "type": "boolean" }, "emailBouncedDate": { "type": "string", "format": "date" },
+        "odd": { "type": "string", "pattern": "^[a-z!@#.-]+$" }, "asked": { "type": "string", "pattern": "^[^ ]+@[^ ]+$" },
         "contactable": { "type": "string", "format": "email" }, "reach": { "type": "string", "examples": ["jane@example.com"] },
         "extra": { "type": "object" }, "labels": { "type": "object", "additionalProperties": { "type": "integer" } },
     } } });
     let found = classes_in(&schemas, "Record");
     let expected = [
-        ("$.billingAddress.country", "address"), ("$.billingAddress.line1", "address"), ("$.billingAddress.state", "address"),
-        ("$.contactable", "email"), ("$.extra", "free_text"), ("$.owner.name", "name"), ("$.phones[*].value", "phone"), ("$.reach", "email"),
-        ("$.somebody.birthday", "birth_date"), ("$.somebody.email", "email"), ("$.somebody.name", "name"),
+        ("$.asked", "email"),
+        ("$.billingAddress.country", "address"),
+        ("$.billingAddress.line1", "address"),
+        ("$.billingAddress.state", "address"),
+        ("$.contactable", "email"),
+        ("$.extra", "free_text"),
+        ("$.owner.name", "name"),
+        ("$.phones[*].value", "phone"),
+        ("$.reach", "email"),
+        ("$.somebody.birthday", "birth_date"),
+        ("$.somebody.email", "email"),
+        ("$.somebody.name", "name"),
     ];
     let expected: BTreeMap<String, String> = expected.map(|(place, class)| (place.to_owned(), class.to_owned())).into();
     assert_eq!(found, expected);
@@ -236,13 +265,19 @@ fn a_proposed_map_serves_its_routes() {
     assert_eq!(route(http::Method::DELETE, "/crm/users/1"), ("user".into(), "delete", true));
     assert!(api.matches(&http::Method::GET, "/crm/contacts?unknown=1").is_err());
     let contact = proposal.report.routes.iter().find(|route| route.target == "GET /crm/contacts/{id}").unwrap();
-    assert!(contact.response.iter().any(|field| field.selector == "$.data.emails[*].email" && field.class.as_deref() == Some("email")));
+    assert!(
+        contact
+            .response
+            .iter()
+            .any(|field| field.selector == "$.data.emails[*].email" && field.class.as_deref() == Some("email"))
+    );
     assert_eq!(proposal.report.left_out, []);
 }
 
 #[test]
 fn what_no_map_reads_is_left_out_with_its_reason() {
-    let get = |content: serde_json::Value| serde_json::json!({ "get": { "responses": { "200": { "content": content } } } });
+    let get =
+        |content: serde_json::Value| serde_json::json!({ "get": { "responses": { "200": { "content": content } } } });
     let text = serde_json::json!({ "type": "object", "properties": { "email": { "type": "string" } } });
     let document = serde_json::json!({ "openapi": "3.0.0", "paths": {
         "/good": get(serde_json::json!({ "application/json": { "schema": text } })),
@@ -253,15 +288,30 @@ fn what_no_map_reads_is_left_out_with_its_reason() {
         "/GOOD": get(serde_json::json!({ "application/json": { "schema": text } })),
     } });
     let proposal = proposed(&serde_json::to_vec(&document).unwrap());
-    let left: Vec<String> = proposal.report.left_out.iter().map(|left| format!("{}: {}", left.what, left.why)).collect();
-    for (what, why) in [("/photo", "image/png"), ("/file", "part of a segment"), ("/outside", "outside"), ("/bare", "no schema"), ("/good", "case")] {
+    let left: Vec<String> =
+        proposal.report.left_out.iter().map(|left| format!("{}: {}", left.what, left.why)).collect();
+    for (what, why) in [
+        ("/photo", "image/png"),
+        ("/file", "part of a segment"),
+        ("/outside", "outside"),
+        ("/bare", "no schema"),
+        ("/good", "case"),
+    ] {
         assert!(left.iter().any(|left| left.contains(what) && left.contains(why)), "{what}: {left:?}");
     }
     assert_eq!(proposal.report.routes.len(), 1);
 }
 
 /// Values of people that must not come out again.
-const CANARIES: [&str; 7] = ["jane.canary@example.com", "canary@path.example", "+49 151 12345678", "4111 1111 1111 1111", "Canary", "Hauptstrasse", "jcanary"];
+const CANARIES: [&str; 7] = [
+    "jane.canary@example.com",
+    "canary@path.example",
+    "+49 151 12345678",
+    "4111 1111 1111 1111",
+    "Canary",
+    "Hauptstrasse",
+    "jcanary",
+];
 
 fn recorded() -> String {
     let mut lines = String::new();
@@ -290,10 +340,16 @@ fn recorded_traffic_gives_classes_and_none_of_its_values() {
         assert!(!proposal.map.contains(canary) && !report.contains(canary), "{canary}:\n{}", proposal.map);
     }
     let route = proposal.report.routes.iter().find(|route| route.target == "GET /api/contacts/{contact_id}").unwrap();
-    let class = |selector: &str| route.response.iter().find(|field| field.selector == selector).and_then(|field| field.class.clone());
+    let class = |selector: &str| {
+        route.response.iter().find(|field| field.selector == selector).and_then(|field| field.class.clone())
+    };
     for (selector, expected) in [
-        ("$.display", "email"), ("$.vorname", "name"), ("$.reach_me", "phone"), ("$.secret_field", "card_number"),
-        ("$.remark_field", "free_text"), ("$.address.street", "address"),
+        ("$.display", "email"),
+        ("$.vorname", "name"),
+        ("$.reach_me", "phone"),
+        ("$.secret_field", "card_number"),
+        ("$.remark_field", "free_text"),
+        ("$.address.street", "address"),
     ] {
         assert_eq!(class(selector).as_deref(), Some(expected), "{selector}\n{}", proposal.map);
     }
@@ -303,15 +359,26 @@ fn recorded_traffic_gives_classes_and_none_of_its_values() {
 
 #[test]
 fn a_har_file_is_read_like_lines_and_other_hosts_are_not() {
-    let entry = |url: &str, body: &str| serde_json::json!({ "request": { "method": "GET", "url": url }, "response": { "status": 200,
-        "content": { "mimeType": "application/json", "text": body } } });
+    let entry = |url: &str, body: &str| {
+        serde_json::json!({ "request": { "method": "GET", "url": url }, "response": { "status": 200,
+        "content": { "mimeType": "application/json", "text": body } } })
+    };
     let mut entries = vec![entry("https://ads.example/track", "{\"email\":\"x@y.example\"}")];
-    entries.extend((0..3).map(|id| entry(&format!("https://crm.example/tickets/{id}{id}{id}"), "{\"id\":1,\"subject\":\"Help\",\"requester\":{\"email\":\"a@b.example\"}}")));
+    entries.extend((0..3).map(|id| {
+        entry(
+            &format!("https://crm.example/tickets/{id}{id}{id}"),
+            "{\"id\":1,\"subject\":\"Help\",\"requester\":{\"email\":\"a@b.example\"}}",
+        )
+    }));
     let har = serde_json::json!({ "log": { "version": "1.2", "entries": entries } });
     let proposal = proposed(&serde_json::to_vec(&har).unwrap());
     assert_eq!(proposal.report.routes.len(), 1);
     assert_eq!(proposal.report.routes[0].target, "GET /tickets/{ticket_id}");
-    let fields: Vec<_> = proposal.report.routes[0].response.iter().filter_map(|field| Some((field.selector.as_str(), field.class.as_deref()?))).collect();
+    let fields: Vec<_> = proposal.report.routes[0]
+        .response
+        .iter()
+        .filter_map(|field| Some((field.selector.as_str(), field.class.as_deref()?)))
+        .collect();
     assert_eq!(fields, [("$.requester.email", "email"), ("$.subject", "free_text")]);
     assert_eq!(proposal.report.notes, ["1 exchanges with other hosts were not read"]);
 }
@@ -324,7 +391,10 @@ fn a_schema_that_contains_itself_is_mapped_at_every_depth() {
     let found = classes_in(&node, "Node");
     assert_eq!(found.keys().collect::<Vec<_>>(), ["$..email", "$.email"]);
     // Nothing but itself: read, and open.
-    assert!(matches!(discover(&document(&node, "Loop"), &options(), &classes()), Ok(_) | Err(DiscoverError::Nothing(_))));
+    assert!(matches!(
+        discover(&document(&node, "Loop"), &options(), &classes()),
+        Ok(_) | Err(DiscoverError::Nothing(_))
+    ));
 }
 
 #[test]
@@ -339,7 +409,10 @@ fn hostile_documents_end_soon_with_a_reason() {
     assert!(matches!(tried(b"{\"openapi\": \"3.0.0\", \"paths\": {}}"), DiscoverError::Nothing(_)));
     assert!(matches!(tried(b"[]"), DiscoverError::UnknownKind));
     assert!(matches!(tried(b""), DiscoverError::NotJson { .. }));
-    assert!(matches!(tried(b"{\"method\":\"GET\",\"url\":\"/a\",\"status\":200}\n{\"method\":1}\n"), DiscoverError::Line { number: 2, .. }));
+    assert!(matches!(
+        tried(b"{\"method\":\"GET\",\"url\":\"/a\",\"status\":200}\n{\"method\":1}\n"),
+        DiscoverError::Line { number: 2, .. }
+    ));
     let deep = "[".repeat(100_000);
     assert!(tried(deep.as_bytes()).to_string().contains("nested too deep"));
     // 2^40 ways through, each short.

@@ -17,7 +17,17 @@ fn a_proposed_map_passes_the_check_of_a_configuration() {
     let ca = fieldgate::tls::generate::ca("CRM", fieldgate::gateway::now()).unwrap();
     std::fs::write(path("ca.pem"), ca.certificate).unwrap();
     let (made, authority) = (path("made"), path("ca.pem"));
-    let init = ["init", "--upstream", "https://crm.example.com", "--map", "sandbox", "--dir", &made, "--upstream-ca", &authority];
+    let init = [
+        "init",
+        "--upstream",
+        "https://crm.example.com",
+        "--map",
+        "sandbox",
+        "--dir",
+        &made,
+        "--upstream-ca",
+        &authority,
+    ];
     assert_eq!(fieldgate(init).code, 0);
 
     let config = path("made/fieldgate.toml");
