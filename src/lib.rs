@@ -7,6 +7,7 @@ pub mod config;
 pub mod crm;
 pub mod crypto;
 pub mod detect;
+pub mod discover;
 pub mod formats;
 pub mod gateway;
 pub mod identity;

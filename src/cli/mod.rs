@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod check;
 mod demo;
+mod discover;
 mod exit;
 mod files;
 mod identity;
@@ -39,6 +40,8 @@ enum Verb {
     Serve(ConfigArgument),
     /// Build everything that `serve` would build, and report every mistake.
     Check(ConfigArgument),
+    /// Propose an API map, from an OpenAPI document or recorded traffic, with a class and a reason for each field.
+    Discover(discover::Arguments),
     /// Write a working configuration, certificates and keys for one CRM.
     Init(init::Arguments),
     /// Show it working: a sample CRM, the gateway, and what four callers each get.
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
     let done = match command.verb {
         Verb::Serve(arguments) => serve::run(&arguments.config),
         Verb::Check(arguments) => check::run(&arguments.config),
+        Verb::Discover(arguments) => discover::run(&arguments),
         Verb::Init(arguments) => init::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Identity(verb) => identity::run(verb),

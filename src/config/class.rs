@@ -69,6 +69,21 @@ fn clear() -> String {
     "clear".to_owned()
 }
 
+/// The classes of `text`, which has `[[class]]` tables and nothing else.
+///
+/// # Errors
+/// Every mistake in them.
+pub fn classes(text: &str) -> Result<ClassTable, Vec<Problem>> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Classes {
+        class: Vec<ClassSettings>,
+    }
+    let read: Classes = toml::from_str(text)
+        .map_err(|error| vec![Problem::new("class", error.message(), "write `[[class]]` tables and nothing else")])?;
+    table(&read.class)
+}
+
 /// The table of all classes, or every mistake in them.
 pub(super) fn table(settings: &[ClassSettings]) -> Result<ClassTable, Vec<Problem>> {
     let mut problems = Vec::new();

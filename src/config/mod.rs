@@ -9,7 +9,7 @@ mod sections;
 use std::path::{Path, PathBuf};
 
 pub use budget::{BUILT_IN_GUESSES, BudgetRule, BudgetSettings, Counted, MAX_PEOPLE, MAX_RULES, Period};
-pub use class::ClassSettings;
+pub use class::{ClassSettings, classes};
 pub use sections::{
     AdminSettings, Bytes, GatewaySettings, LimitSettings, ListenerSettings, LogFormat, LogSettings, Seconds,
     TimeoutSettings,

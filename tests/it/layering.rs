@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Row by row: a module, and the rows above it that it may import.
-const TABLE: [(&str, &[&str]); 20] = [
+const TABLE: [(&str, &[&str]); 21] = [
     ("model", &[]),
     ("crypto", &["model"]),
     ("formats", &["model"]),
@@ -17,6 +17,8 @@ const TABLE: [(&str, &[&str]); 20] = [
     // Keyed hashes of API keys and of remembered tokens.
     ("identity", &["model", "crypto"]),
     ("crm", &["model"]),
+    // Proposes maps: what values look like is the detectors' to say, what a map may say the loader's.
+    ("discover", &["model", "detect", "crm"]),
     // The fingerprint of a policy bundle.
     ("policy", &["model", "crypto"]),
     ("tls", &["model"]),
@@ -52,8 +54,8 @@ const TABLE: [(&str, &[&str]); 20] = [
     (
         "cli",
         &[
-            "model", "crypto", "formats", "detect", "protect", "rewrite", "identity", "crm", "policy", "tls",
-            "listener", "upstream", "keyring", "vault", "audit", "config", "gateway", "sweep", "sandbox",
+            "model", "crypto", "formats", "detect", "protect", "rewrite", "identity", "crm", "discover", "policy",
+            "tls", "listener", "upstream", "keyring", "vault", "audit", "config", "gateway", "sweep", "sandbox",
         ],
     ),
 ];
@@ -80,7 +82,7 @@ const OWNED: [(&str, &[&str]); 17] = [
 ];
 
 /// Modules that know neither sockets nor files nor the clock.
-const PURE: [&str; 6] = ["model", "crypto", "formats", "detect", "protect", "rewrite"];
+const PURE: [&str; 7] = ["model", "crypto", "formats", "detect", "protect", "rewrite", "discover"];
 
 /// What pure modules must not name.
 const IMPURE: [&str; 6] = ["tokio::", "hyper::", "std::fs", "std::net::Tcp", "SystemTime::now", "Instant::now"];

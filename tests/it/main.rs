@@ -14,6 +14,8 @@ mod canary;
 mod commands;
 mod dialects;
 mod feeds;
+mod discover;
+mod discover_command;
 mod fuzz;
 mod gate;
 mod harness;
