@@ -11,6 +11,7 @@
 
 mod budget;
 mod canary;
+mod closed;
 mod commands;
 mod dialects;
 mod fuzz;
@@ -22,6 +23,7 @@ mod keys;
 mod kill;
 mod layering;
 mod load;
+mod maps;
 mod oracle;
 mod protection;
 mod questions;

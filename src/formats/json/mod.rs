@@ -94,7 +94,7 @@ pub trait Handler {
     /// Whatever ends the document.
     fn leaf(&mut self, node: &Node, leaf: Leaf<'_>, at: u64, out: &mut Vec<u8>) -> Result<Edit, Self::Error>;
 
-    /// A member name, where every one is asked for.
+    /// A member name, where every one is asked for or a closed object does not know it.
     ///
     /// # Errors
     /// Whatever ends the document.
