@@ -365,6 +365,9 @@ fn outcome_members(json: &mut Json<'_>, outcome: &Outcome) {
     json.count("bytes", outcome.bytes);
     json.count("ms", outcome.millis);
     json.flag("client_abort", outcome.client_abort);
+    if outcome.drift > 0 {
+        json.count("drift", outcome.drift);
+    }
     json.optional("why", outcome.why);
     json.close(b'}');
 }

@@ -43,6 +43,9 @@ pub fn summary(record: &Value) -> String {
     if let Some(outcome) = record.get("outcome").filter(|outcome| outcome.is_object()) {
         let _ = write!(out, "  status {}  {} bytes  {} ms", outcome["status"], outcome["bytes"], outcome["ms"]);
         let _ = write!(out, "{}", if outcome["client_abort"] == true { "  client gone" } else { "" });
+        if let Some(drift) = outcome["drift"].as_u64() {
+            let _ = write!(out, "  drift {drift}");
+        }
     }
     if let Some(why) = text("/outcome/why").or(text("/decision/why")) {
         let _ = write!(out, "  {why}");

@@ -1,9 +1,11 @@
 //! What the binary carries to write out: API maps, policies, classes and the shape of a configuration.
 
 /// Built-in API maps, by name.
-pub(super) const MAPS: [(&str, &str); 2] = [
+pub(super) const MAPS: &[(&str, &str)] = &[
     ("sandbox", include_str!("../../config/crm/sandbox.toml")),
     ("request-tracker", include_str!("../../config/crm/request-tracker.toml")),
+    ("salesforce", include_str!("../../config/crm/salesforce.toml")),
+    ("hubspot", include_str!("../../config/crm/hubspot.toml")),
 ];
 
 /// The default policies.

@@ -12,6 +12,15 @@ use crate::model::{BodyFormat, BodyMap, ClassId, ClassTable, Column, Delimiter, 
 pub(super) struct FieldSet {
     fields: Vec<FieldRule>,
     links: Vec<Selector>,
+    closed: Vec<Selector>,
+    plain: Vec<Selector>,
+}
+
+impl FieldSet {
+    /// The names that its selectors end with, each with its class.
+    pub(super) fn names(&self) -> impl Iterator<Item = (&str, ClassId)> {
+        self.fields.iter().filter_map(|rule| Some((rule.selector.last_name()?, rule.class)))
+    }
 }
 
 /// The sets of a map by name.
@@ -38,9 +47,10 @@ pub(super) fn set(mut section: Section<'_, '_>, classes: &ClassTable, report: &m
     if let Some(fields) = section.section("fields", report) {
         builder.fields(&fields, classes, report);
     }
-    builder.links(&section.texts("links", report), report);
+    builder.selectors(&mut section, report);
     section.close(report);
-    FieldSet { fields: builder.map.fields, links: builder.map.links }
+    let BodyMap { fields, links, closed, plain, .. } = builder.map;
+    FieldSet { fields, links, closed, plain }
 }
 
 /// Reads the table `request` or `response` of a route, called `what` in messages; `absent` is what a missing table means.
@@ -70,17 +80,23 @@ pub(super) fn body(
     if let Some(include) = include {
         builder.include(&include, context, report);
     }
-    builder.links(&section.texts("links", report), report);
+    let plain = builder.selectors(&mut section, report);
     builder.map.record = section.text("record", report).and_then(|text| selector(&text, report));
     builder.map.subject = section.text("subject", report).and_then(|text| selector(&text, report));
     section.close(report);
+    builder.check_plain(plain, report);
     let map = builder.map;
     let has_fields = map.format.has_fields();
     if has_fields && !described {
         let help = format!("name them; write {what}.fields = {{}} where the body holds nothing personal");
         report.at(start, format!("the {what} body has fields and none is named"), help);
     }
-    let has_rules = described || !map.links.is_empty() || map.record.is_some() || map.subject.is_some();
+    let has_rules = described
+        || !map.links.is_empty()
+        || !map.closed.is_empty()
+        || !map.plain.is_empty()
+        || map.record.is_some()
+        || map.subject.is_some();
     if map.format == BodyFormat::Form && what == "response" {
         report.at(start, "a response is not read as a form", "write `json`, `opaque` or `empty`");
     }
@@ -103,6 +119,32 @@ pub(super) fn class(text: &Text<'_>, classes: &ClassTable, report: &mut Report<'
         report.inside(text.span.clone(), 0, format!("unknown class `{}`", text.value), help);
     }
     id
+}
+
+/// What a list of selectors is for.
+#[derive(Clone, Copy)]
+enum Kind {
+    Link,
+    Closed,
+    Plain,
+}
+
+impl Kind {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Link => "links",
+            Self::Closed => "closed",
+            Self::Plain => "plain",
+        }
+    }
+
+    fn of_set(self, set: &FieldSet) -> &[Selector] {
+        match self {
+            Self::Link => &set.links,
+            Self::Closed => &set.closed,
+            Self::Plain => &set.plain,
+        }
+    }
 }
 
 impl Builder {
@@ -135,26 +177,53 @@ impl Builder {
                         self.add(FieldRule { selector, ..rule.clone() }, key.span.clone(), report);
                     }
                 }
-                for link in &set.links {
-                    if let Some(selector) = joined(prefix, link, &key, report) {
-                        self.link(selector);
+                for kind in [Kind::Link, Kind::Closed, Kind::Plain] {
+                    for inner in kind.of_set(set) {
+                        if let Some(selector) = joined(prefix, inner, &key, report) {
+                            self.select(kind, selector);
+                        }
                     }
                 }
             }
         }
     }
 
-    fn links(&mut self, texts: &[Text<'_>], report: &mut Report<'_>) {
-        for text in texts {
-            if let Some(selector) = selector(text, report) {
-                self.link(selector);
+    /// `links`, `closed` and `plain`; answers where the last of them stands.
+    fn selectors(&mut self, section: &mut Section<'_, '_>, report: &mut Report<'_>) -> Option<usize> {
+        for kind in [Kind::Link, Kind::Closed, Kind::Plain] {
+            for text in section.texts(kind.key(), report) {
+                if let Some(selector) = selector(&text, report) {
+                    self.select(kind, selector);
+                }
             }
+        }
+        section.value(Kind::Plain.key()).map(|value| value.span().start)
+    }
+
+    fn select(&mut self, kind: Kind, selector: Selector) {
+        let known = match kind {
+            Kind::Link => &mut self.map.links,
+            Kind::Closed => &mut self.map.closed,
+            Kind::Plain => &mut self.map.plain,
+        };
+        if !known.contains(&selector) {
+            known.push(selector);
         }
     }
 
-    fn link(&mut self, selector: Selector) {
-        if !self.map.links.contains(&selector) {
-            self.map.links.push(selector);
+    /// What is called plain at `at` has no class, and is in a body that withholds what it does not know.
+    fn check_plain(&self, at: Option<usize>, report: &mut Report<'_>) {
+        let Some(at) = at else { return };
+        if self.map.closed.is_empty() {
+            let help = "write closed = [\"$\"], or the objects whose every member has to be known; or remove `plain`";
+            report.at(at, "`plain` in a body of which nothing is closed", help);
+        }
+        if let Some(both) = self.map.plain.iter().find(|plain| self.known.contains_key(plain.as_str())) {
+            report.at(
+                at,
+                format!("`{both}` is plain and has a class"),
+                "remove it from one of them; check the included sets",
+            );
         }
     }
 

@@ -138,8 +138,11 @@ impl<'d> Loader<'_, '_, 'd> {
         let mut rule = self.rule(&mut section, template);
         let names: Vec<&str> = template.map(|template| template.variables().collect()).unwrap_or_default();
         let classes = self.context.classes;
-        let around = Surroundings { variables: &names, request: request.format, response: &response, classes };
+        let sets = std::mem::take(&mut self.context.sets);
+        let around =
+            Surroundings { variables: &names, request: request.format, response: &response, classes, sets: &sets };
         let search = self.search(&mut section, &around, &mut rule.query);
+        self.context.sets = sets;
         section.close(&mut self.report);
 
         let (Some(name), Some(target), Some(resource), Some(action)) = (name, target, resource, action) else { return };

@@ -51,6 +51,18 @@ fn each_mistake_is_found_at_its_place() {
             "8:1 `$.a[?@.b == 'c']` selects",
         ),
         ("request.format = 'sse'\nrequest.fields = {}\nresponse.fields = {}", "8:1 a request is not read as a stream"),
+        ("response.closed = ['a']\nresponse.fields = {}", "8:20 `a`: a selector starts with `$`"),
+        ("response.plain = ['$.a']\nresponse.fields = {}", "8:18 `plain` in a body of which nothing is closed"),
+        (
+            "response.closed = ['$']\nresponse.plain = ['$.a']\nresponse.fields = { '$.a' = 'email' }",
+            "9:18 `$.a` is plain and has a class",
+        ),
+        ("response.format = 'opaque'\nresponse.closed = ['$.a']", "8:1 fields of a body that has none"),
+        ("response.closed = ['$']", "8:1 the response body has fields and none is named"),
+        (
+            "search = { in = 'query.q', dialect = 'soql', include = ['x'] }\nresponse.fields = {}",
+            "8:57 unknown set `x`",
+        ),
         ("response.format = 'json'", "8:1 the response body has fields and none is named"),
         ("response.format = 'form'\nresponse.fields = {}", "8:1 a response is not read as a form"),
         ("response.format = 'opaque'\nresponse.links = ['$.a']", "8:1 fields of a body that has none"),

@@ -76,7 +76,7 @@ pub trait Handler {
         Ok(Edit::Keep)
     }
 
-    /// A member name, where every one is asked for.
+    /// A member name, where every one is asked for or a closed object does not know it.
     ///
     /// # Errors
     /// Whatever ends the document.

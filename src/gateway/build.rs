@@ -19,7 +19,7 @@ use crate::{
     detect::Detector,
     identity::Identity,
     keyring::Keyring,
-    model::{ClassSet, ClassTable, Diagnostic, Operation, Problem},
+    model::{BodyMap, ClassSet, ClassTable, Diagnostic, Operation, Problem},
     policy::Policy,
     protect::{Protector, Store},
     rewrite::{Layout, Links, Tools, WriteBack},
@@ -320,9 +320,9 @@ impl Builder<'_> {
         status: &Status,
     ) -> Option<Vec<Arc<RoutePlan>>> {
         let classes = &self.config.classes;
-        let mut routes = Vec::new();
+        let (mut routes, mut layouts) = (Vec::new(), Layouts::default());
         for route in api.routes() {
-            match route_plan(route, upstream, classes, catch_all, status) {
+            match route_plan(route, upstream, classes, catch_all, status, &mut layouts) {
                 Ok(plan) => routes.push(Arc::new(plan)),
                 Err(what) => {
                     let help = "simplify the selectors of this route";
@@ -338,15 +338,31 @@ impl Builder<'_> {
     }
 }
 
+/// The layouts of a site: routes that say the same of a body share one.
+#[derive(Default)]
+struct Layouts(Vec<(BodyMap, Arc<Layout>)>);
+
+impl Layouts {
+    fn of(&mut self, map: &BodyMap, classes: &ClassTable) -> Result<Arc<Layout>, String> {
+        if let Some((_, known)) = self.0.iter().find(|(known, _)| known == map) {
+            return Ok(Arc::clone(known));
+        }
+        let layout = Arc::new(Layout::compile(map, classes).map_err(|error| error.to_string())?);
+        self.0.push((map.clone(), Arc::clone(&layout)));
+        Ok(layout)
+    }
+}
+
 fn route_plan(
     route: &crm::Route,
     upstream: &Arc<str>,
     classes: &ClassTable,
     catch_all: &Layout,
     status: &Status,
+    layouts: &mut Layouts,
 ) -> Result<RoutePlan, String> {
-    let request = Layout::compile(&route.request, classes).map_err(|error| error.to_string())?;
-    let response = Layout::compile(&route.response, classes).map_err(|error| error.to_string())?;
+    let request = layouts.of(&route.request, classes)?;
+    let response = layouts.of(&route.response, classes)?;
     let mut response_classes = response.classes();
     if response.scans_text() {
         response_classes = response_classes.union(classes.detected());
@@ -356,9 +372,9 @@ fn route_plan(
         name: Arc::clone(&route.name),
         resource: Arc::clone(&route.resource),
         action: route.action,
-        request: Arc::new(request),
+        request,
         request_format: route.request.format,
-        response: Arc::new(response),
+        response,
         response_format: route.response.format,
         response_classes,
         classes: all,

@@ -1,7 +1,10 @@
 //! The end of an exchange: exactly one `access.outcome`, also when the client goes away or a task is dropped.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -32,6 +35,8 @@ pub(super) struct Ending {
     pub(super) status: Option<u16>,
     pub(super) upstream_status: Option<u16>,
     pub(super) why: Option<&'static str>,
+    /// Members that the CRM sent and the API map does not know.
+    drift: AtomicU64,
     /// Body bytes handed to the connection.
     pub(super) bytes: u64,
     /// Whether the last byte was handed over.
@@ -55,6 +60,7 @@ impl Ending {
             status: None,
             upstream_status: None,
             why: None,
+            drift: AtomicU64::new(0),
             bytes: 0,
             released: false,
             shared,
@@ -89,6 +95,11 @@ impl Ending {
         self.shared.record(&self.event(kind, subjects, written)).await
     }
 
+    /// Counts members that closed objects did not know.
+    pub(super) fn drifted(&self, count: u64) {
+        self.drift.fetch_add(count, Ordering::Relaxed);
+    }
+
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
@@ -117,8 +128,10 @@ impl Drop for Ending {
             bytes: self.bytes,
             millis: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             client_abort: !self.released && self.why.is_none(),
+            drift: self.drift.load(Ordering::Relaxed),
             why: self.why,
         };
+        let drift = outcome.drift;
         let event = self.event(AccessKind::Outcome(outcome), Vec::new(), ClassSet::EMPTY);
         // Appended, not waited for (audit-log.md §4.2): what was shown is already recorded.
         if self.shared.log.append(&event).is_err() {
@@ -126,6 +139,14 @@ impl Drop for Ending {
         }
         if let Some(route) = &self.route {
             route.ended(self.status, elapsed, self.bytes);
+            if let Some(members) = route.drifted(drift, self.shared.now()) {
+                let route = self.operation.route.as_deref().unwrap_or_default();
+                tracing::warn!(
+                    route.name = route,
+                    drift.members = members,
+                    "the CRM sends members that the API map does not know; they are withheld"
+                );
+            }
         }
         self.shared.status.active.fetch_sub(1, Ordering::Relaxed);
     }

@@ -100,6 +100,8 @@ pub(super) struct Parts {
     taken: u64,
     received: u64,
     recorded: u32,
+    /// What of the view's drift is counted.
+    drifted: u64,
     /// What was released and is not handed over yet.
     ready: Option<Bytes>,
 }
@@ -156,6 +158,7 @@ impl Parts {
             taken: 0,
             received: 0,
             recorded: 0,
+            drifted: 0,
             ready: None,
         }
     }
@@ -277,6 +280,7 @@ impl Parts {
         }
         let ready = match &mut self.view {
             Some(view) => {
+                ending.drifted(view.drift() - std::mem::replace(&mut self.drifted, view.drift()));
                 sightings = view.take_sightings();
                 usize::try_from(view.releasable() - self.taken).unwrap_or(usize::MAX).min(self.out.len())
             }
@@ -355,6 +359,7 @@ impl Parts {
         if let Some(route) = &ending.route {
             route.leaves.fetch_add(view.protected_leaves(), Ordering::Relaxed);
         }
+        ending.drifted(view.drift() - self.drifted);
         if let Some(opening) = &self.opening {
             opening.resolver.name(&opening.unnamed, view.named_records()).await;
         }

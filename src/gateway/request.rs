@@ -316,6 +316,11 @@ fn refused_as(format: BodyFormat, error: &RewriteError) -> Refusal {
                 "the body carries masked or withheld values; leave these fields out, so that they stay as they are";
             Refusal::new("masked_value", StatusCode::CONFLICT, detail).member("fields", fields.clone())
         }
+        RewriteError::Unmapped { fields } => {
+            let detail = "the body has members that the API map of this CRM does not know, so they would be stored as they are; \
+                          leave them out, or have them added to the map";
+            Refusal::new("unmapped_member", StatusCode::UNPROCESSABLE_ENTITY, detail).member("fields", fields.clone())
+        }
         other => Refusal::new(code, StatusCode::BAD_REQUEST, format!("the request body is not acceptable: {other}")),
     }
 }

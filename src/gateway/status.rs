@@ -1,12 +1,13 @@
 //! What the gateway counts about itself; atomics in, Prometheus text out. Names of routes and codes only, never values.
 
 use super::stored_status::StoredStatus;
+use crate::model::Timestamp;
 use std::{
     collections::BTreeMap,
     fmt::Write,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -60,7 +61,15 @@ pub struct RouteStatus {
     pub bytes: AtomicU64,
     /// Leaves that were protected.
     pub leaves: AtomicU64,
+    /// Members that the API map does not know and that were withheld.
+    pub drift: AtomicU64,
+    /// When that was last told, in microseconds, and how many had been met by then.
+    told: AtomicI64,
+    told_drift: AtomicU64,
 }
+
+/// A route whose answers drift says so once in this time, in microseconds.
+const TELL_EVERY_MICROS: i64 = 60_000_000;
 
 impl RouteStatus {
     /// Counts the end of an exchange.
@@ -71,6 +80,22 @@ impl RouteStatus {
         }
         self.duration.observe(duration);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts `members` that an answer had and the API map does not know; how many there were since it was last told, when it
+    /// is time to tell it again.
+    pub fn drifted(&self, members: u64, now: Timestamp) -> Option<u64> {
+        if members == 0 {
+            return None;
+        }
+        let total = self.drift.fetch_add(members, Ordering::Relaxed) + members;
+        let (now, told) = (now.micros(), self.told.load(Ordering::Relaxed));
+        if told != 0 && now - told < TELL_EVERY_MICROS {
+            return None;
+        }
+        // Whoever is first tells it.
+        self.told.compare_exchange(told, now, Ordering::Relaxed, Ordering::Relaxed).ok()?;
+        Some(total - self.told_drift.swap(total, Ordering::Relaxed))
     }
 }
 
@@ -165,10 +190,15 @@ impl Status {
         for (name, help, pick) in [
             ("fieldgate_body_bytes_total", "Body bytes handed to callers.", 0),
             ("fieldgate_protected_leaves_total", "Fields that were protected.", 1),
+            ("fieldgate_schema_drift_total", "Members that the API map does not know and that were withheld.", 2),
         ] {
             let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter");
             for (key, route) in routes.iter() {
-                let counter = if pick == 0 { &route.bytes } else { &route.leaves };
+                let counter = match pick {
+                    0 => &route.bytes,
+                    1 => &route.leaves,
+                    _ => &route.drift,
+                };
                 let _ = writeln!(out, "{name}{{{}}} {}", labels(key), counter.load(Ordering::Relaxed));
             }
         }

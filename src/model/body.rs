@@ -135,6 +135,10 @@ pub struct BodyMap {
     pub fields: Vec<FieldRule>,
     /// Strings that are absolute links to the CRM and are rewritten to point at the gateway.
     pub links: Vec<Selector>,
+    /// Objects and arrays whose every leaf has to be known: what nothing selects below them is withheld and counted.
+    pub closed: Vec<Selector>,
+    /// Leaves that are known to hold nothing personal.
+    pub plain: Vec<Selector>,
     /// The elements that are records of their own in a list: `$.items[*]`.
     pub record: Option<Selector>,
     /// The record's id, relative to the record (`$.id`); absent when the path names the subject.

@@ -111,6 +111,8 @@ pub struct Outcome {
     pub bytes: u64,
     /// Milliseconds from the request's head to the end.
     pub millis: u64,
+    /// Members that the CRM sent, that the API map does not know, and that were withheld.
+    pub drift: u64,
     /// Whether the caller went away first.
     pub client_abort: bool,
     /// A problem code when the gateway ended it.

@@ -39,6 +39,19 @@ impl Selector {
         &self.steps
     }
 
+    /// The name it ends with, if it ends with one.
+    #[must_use]
+    pub fn last_name(&self) -> Option<&str> {
+        let mut last = self.steps.last()?;
+        while let Step::Descendant(inner) = last {
+            last = inner;
+        }
+        match last {
+            Step::Name(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// As it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {

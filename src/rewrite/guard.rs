@@ -43,6 +43,7 @@ pub fn guard_request(plan: &Plan, body: &[u8], write_back: WriteBack) -> Result<
         write_back,
         guarded: Guarded::default(),
         refused: Vec::new(),
+        unmapped: Vec::new(),
         place: Place::default(),
         open: Vec::new(),
         masked: false,
@@ -51,9 +52,12 @@ pub fn guard_request(plan: &Plan, body: &[u8], write_back: WriteBack) -> Result<
     let mut unchanged = Vec::with_capacity(body.len());
     reader.push(body, &mut unchanged, &mut guard)?;
     reader.finish(&mut unchanged, &mut guard)?;
-    let Guard { mut guarded, refused, mut cuts, .. } = guard;
+    let Guard { mut guarded, refused, unmapped, mut cuts, .. } = guard;
     if !refused.is_empty() {
         return Err(RewriteError::MaskedValue { fields: refused });
+    }
+    if !unmapped.is_empty() {
+        return Err(RewriteError::Unmapped { fields: unmapped });
     }
     cuts.sort_unstable();
     let mut kept = 0;
@@ -80,6 +84,8 @@ struct Guard<'a> {
     refused: Vec<String>,
     place: Place,
     open: Vec<Open>,
+    /// Members that a closed object does not know.
+    unmapped: Vec<String>,
     /// The leaf just read is a masked value that goes.
     masked: bool,
     cuts: Vec<(usize, usize)>,
@@ -96,7 +102,14 @@ impl Handler for Guard<'_> {
             self.guarded.written.insert(rule.class);
             masked |= is_masked(rule, leaf);
         }
-        if node.fields().is_empty() {
+        if node.is_unknown() {
+            // What such a leaf looks like when it is read may come back; another value may be anybody's, and would be
+            // stored as it is.
+            masked = protect::is_stand_in_leaf(leaf);
+            if !masked && !matches!(leaf, Leaf::Null | Leaf::Text("")) {
+                self.unmapped.push(self.place.path());
+            }
+        } else if node.fields().is_empty() {
             return Ok(Edit::Keep);
         }
         if masked {
@@ -115,6 +128,7 @@ impl Handler for Guard<'_> {
             }
         } else if let Leaf::Text(value) | Leaf::Number(value) = leaf
             && !value.is_empty()
+            && !node.is_unknown()
         {
             self.guarded.known.push(Sensitive::new(value.to_owned()));
             if view::rules(layout, node).any(|rule| rule.base64) {

@@ -43,6 +43,8 @@ pub struct Layout {
     pub(super) rules: Box<[Rule]>,
     classes: ClassSet,
     links: bool,
+    /// Some of its objects are closed.
+    closed: bool,
     /// Sightings wait for a record's id.
     pub(super) has_subject: bool,
     pub(super) everything: bool,
@@ -56,7 +58,7 @@ impl Layout {
     /// # Errors
     /// When its selectors are too many, or a class is not in `classes`.
     pub fn compile(map: &BodyMap, classes: &ClassTable) -> Result<Self, LayoutError> {
-        if !(map.format.has_fields() || map.fields.is_empty() && map.links.is_empty()) {
+        if !(map.format.has_fields() || map.fields.is_empty() && map.links.is_empty() && map.closed.is_empty()) {
             return Err(LayoutError::NotJson);
         }
         let mut rules = Vec::with_capacity(map.fields.len());
@@ -81,6 +83,7 @@ impl Layout {
             rules: rules.into(),
             classes: present,
             links: !map.links.is_empty(),
+            closed: !map.closed.is_empty(),
             has_subject: map.subject.is_some(),
             everything: false,
             prose,
@@ -97,6 +100,7 @@ impl Layout {
             rules: Box::default(),
             classes: classes.detected().union(text),
             links: true,
+            closed: false,
             has_subject: false,
             everything: true,
             prose: None,
@@ -129,12 +133,12 @@ impl Layout {
     /// Whether text is searched by the detectors.
     #[must_use]
     pub fn scans_text(&self) -> bool {
-        self.everything || self.prose.is_some() || self.rules.iter().any(|rule| rule.free_text)
+        self.everything || self.closed || self.prose.is_some() || self.rules.iter().any(|rule| rule.free_text)
     }
 
     /// Whether nothing is protected and nothing rewritten: the body may be relayed unread.
     #[must_use]
     pub fn is_pass_through(&self) -> bool {
-        !self.everything && self.rules.is_empty() && !self.links && self.prose.is_none()
+        !self.everything && !self.closed && self.rules.is_empty() && !self.links && self.prose.is_none()
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Viewer {
     shown: String,
     linked: String,
     pub(super) protected: u64,
+    /// Leaves and names that a closed object does not know, and that were withheld.
+    pub(super) drift: u64,
     /// What the vault said about the stored values of this window.
     pub(super) answers: Answers,
     pub(super) notes: Notes,
@@ -42,6 +44,7 @@ impl Viewer {
             shown: String::new(),
             linked: String::new(),
             protected: 0,
+            drift: 0,
             answers: Answers::default(),
             notes: Notes::default(),
         }
@@ -253,11 +256,24 @@ impl Viewer {
         }
     }
 
-    /// A member name of such a body.
+    /// A leaf that a closed object does not know: whatever it is, it keeps its type and nothing else.
+    pub(super) fn unknown(&mut self, leaf: Leaf<'_>, out: &mut Out<'_>) -> Edit {
+        match leaf {
+            Leaf::Null | Leaf::Text("") => return Edit::Keep,
+            Leaf::Text(_) => out.text(UNKNOWN_TEXT),
+            Leaf::Number(_) => out.zero(),
+            Leaf::Bool(_) => out.no(),
+        }
+        self.drift += 1;
+        Edit::Replaced
+    }
+
+    /// A member name of a body or an object that nobody described.
     pub(super) fn unmapped_name(&mut self, plan: &Plan, name: &str, seen: &mut Noted<'_>, out: &mut Out<'_>) -> Edit {
         if !self.search(plan, name, seen) {
             return Edit::Keep;
         }
+        self.drift += u64::from(!plan.layout.everything);
         out.text(&self.shown);
         Edit::Replaced
     }
@@ -320,6 +336,10 @@ impl Viewer {
         changed
     }
 }
+
+/// What stands for a text that the API map does not know. It carries [`protect::MARK`], so that it is recognised when it is
+/// written back.
+pub(super) const UNKNOWN_TEXT: &str = "[unmapped •••]";
 
 /// Whether the mask of `leaf` could be written as it is, between quotes.
 fn masked_plainly(plan: &Plan, class: &Class, leaf: Leaf<'_>, out: &mut Out<'_>) -> bool {

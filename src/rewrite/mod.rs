@@ -91,6 +91,12 @@ pub enum RewriteError {
     /// The caller has seen as many people as it may.
     #[error("no further people may be seen")]
     OverBudget,
+    /// Members of a closed object that the map does not know: how they would have to be stored is not known either.
+    #[error("members that the API map does not know: {}", fields.join(", "))]
+    Unmapped {
+        /// JSONPath of each.
+        fields: Vec<String>,
+    },
     /// Masked values written back where they would replace the real ones.
     #[error("masked values in {}", fields.join(", "))]
     MaskedValue {
@@ -131,6 +137,7 @@ impl RewriteError {
             ),
             Self::SubjectTooLate | Self::TooManySubjects => true,
             Self::OverBudget
+            | Self::Unmapped { .. }
             | Self::MaskedValue { .. }
             | Self::Injected { .. }
             | Self::TooLong { .. }

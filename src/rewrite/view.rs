@@ -140,6 +140,12 @@ impl ResponseView {
         std::mem::take(&mut self.body.viewer.notes)
     }
 
+    /// Leaves and member names so far that closed objects do not know, and that were withheld.
+    #[must_use]
+    pub fn drift(&self) -> u64 {
+        self.body.viewer.drift
+    }
+
     /// Protected leaves so far.
     #[must_use]
     pub fn protected_leaves(&self) -> u64 {
@@ -161,6 +167,9 @@ impl Handler for Body {
             if self.named.len() < self.most_records {
                 self.named.push(SubjectId::new(id.to_owned()));
             }
+        }
+        if node.is_unknown() {
+            return Ok(self.viewer.unknown(leaf, out));
         }
         if self.gated.is_some()
             && let Some(class) = revealed(&self.plan, node, leaf)

@@ -11,6 +11,7 @@
 
 mod budget;
 mod canary;
+mod closed;
 mod commands;
 mod dialects;
 mod feeds;
@@ -25,6 +26,7 @@ mod keys;
 mod kill;
 mod layering;
 mod load;
+mod maps;
 mod oracle;
 mod protection;
 mod questions;

@@ -78,6 +78,13 @@ impl Fixture {
         self
     }
 
+    /// Closed objects, and the leaves of them that are plain.
+    pub(crate) fn closed(mut self, closed: &[&str], plain: &[&str]) -> Self {
+        self.map.closed = closed.iter().map(|text| text.parse().unwrap()).collect();
+        self.map.plain = plain.iter().map(|text| text.parse().unwrap()).collect();
+        self
+    }
+
     pub(crate) fn link(mut self, selectors: &[&str]) -> Self {
         self.map.links = selectors.iter().map(|text| text.parse().unwrap()).collect();
         self.links = Some(Arc::new(Links {

@@ -127,6 +127,7 @@ pub(in crate::audit) fn outcome(request: u128) -> Event {
         released: true,
         bytes: 612,
         millis: 7,
+        drift: 0,
         client_abort: false,
         why: None,
     };

@@ -1,6 +1,6 @@
 //! Which names of a query are protected: the fields of a search rule in, the class of a path out.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::model::{ClassId, ClassTable, Entity, Storage};
 
@@ -13,6 +13,8 @@ pub struct SearchFields {
     names: Vec<(Vec<String>, Option<Field>)>,
     /// Classes of free search terms, and what values of them look like.
     pub(super) free: Vec<(Field, Vec<Entity>)>,
+    /// Names, in lower case, that the answer's map knows: what is renamed to one of them would be taken for it.
+    meant: BTreeSet<String>,
 }
 
 /// A protected field.
@@ -60,6 +62,16 @@ impl SearchFields {
     pub fn insert_free(&mut self, class: ClassId, classes: &ClassTable) {
         let entities = classes.get(class).map(|class| class.detects.clone()).unwrap_or_default();
         self.free.push((field(classes.name(class), class, classes), entities));
+    }
+
+    /// Adds a name that the answer's map knows.
+    pub fn insert_meant(&mut self, name: &str) {
+        self.meant.insert(name.to_lowercase());
+    }
+
+    /// Whether something that is renamed to `alias` would be taken for another member of the answer.
+    pub(super) fn is_meant(&self, alias: &str) -> bool {
+        self.meant.contains(alias) || self.ends_with(alias)
     }
 
     /// Whether `name` is listed, be it as an exception.

@@ -1,16 +1,18 @@
 //! `search = { in = "query.q", dialect = "soql", fields = { … } }` of a route in, search rules or every mistake of them out.
 
+use std::collections::BTreeMap;
+
 use toml::{Spanned, de::DeValue};
 
 use super::{
     super::{
         document::{Report, Section, Text, text},
-        fields::class,
+        fields::{FieldSets, class},
     },
     Clause, Dialect, SearchFields,
     rule::{SearchPlace, SearchRule},
 };
-use crate::model::{BodyFormat, BodyMap, ClassTable, Step};
+use crate::model::{BodyFormat, BodyMap, ClassTable};
 
 const HELP_PLACE: &str = "write in = \"query.q\", \"path.key\" or \"body\"";
 const HELP_FIELDS: &str =
@@ -24,6 +26,7 @@ pub(in super::super) struct Surroundings<'a> {
     pub(in super::super) request: BodyFormat,
     pub(in super::super) response: &'a BodyMap,
     pub(in super::super) classes: &'a ClassTable,
+    pub(in super::super) sets: &'a FieldSets<'a>,
 }
 
 /// Reads `search`: a table, or an array of tables.
@@ -59,15 +62,23 @@ fn rule(mut section: Section<'_, '_>, around: &Surroundings<'_>, rules: &mut Vec
         },
     };
     let dialect = section.required("dialect", HELP_DIALECT, report);
-    if section.value("fields").is_none() && section.value("free").is_none() {
-        report.at(start, "`fields` is missing", HELP_FIELDS);
-    }
     let mut fields = SearchFields::default();
-    if let Some(table) = section.section("fields", report) {
-        named(&table, &mut fields, around.classes, report);
-        if let Some(dialect) = &dialect {
-            covered(&table, dialect.value, &fields, around.response, report);
+    let table = section.section("fields", report);
+    if let Some(table) = &table {
+        named(table, &mut fields, around.classes, report);
+    }
+    let sets = section.texts("include", report);
+    sets.iter().for_each(|set| included(set, &mut fields, around, report));
+    if table.is_some() || !sets.is_empty() {
+        meant(&mut fields, around.response);
+        // A key in the path renames nothing.
+        let asks = places.iter().any(|place| !place.value.starts_with("path."));
+        if let Some(dialect) = dialect.as_ref().filter(|_| asks) {
+            let place = table.as_ref().map_or(start, |table| table.start);
+            covered(place, dialect.value, &fields, around.response, report);
         }
+    } else if section.value("free").is_none() {
+        report.at(start, "`fields` is missing", HELP_FIELDS);
     }
     for name in section.texts("free", report) {
         if let Some(class) = class(&name, around.classes, report) {
@@ -107,25 +118,45 @@ fn named(table: &Section<'_, '_>, fields: &mut SearchFields, classes: &ClassTabl
     }
 }
 
+/// The names of a set, as far as `fields` says nothing else of them.
+fn included(name: &Text<'_>, fields: &mut SearchFields, around: &Surroundings<'_>, report: &mut Report<'_>) {
+    let Some(set) = around.sets.get(name.value) else {
+        let help = format!("define [set.{}], or correct the name", name.value);
+        report.inside(name.span.clone(), 0, format!("unknown set `{}`", name.value), help);
+        return;
+    };
+    let mut names = BTreeMap::new();
+    for (member, class) in set.names().filter(|(member, _)| !member.contains('@')) {
+        if !fields.lists(member) && *names.entry(member).or_insert(class) != class {
+            let what = format!("`{member}` has two classes in the set `{}`", name.value);
+            report.inside(name.span.clone(), 0, what, "say in `fields` which one the query means");
+        }
+    }
+    names.into_iter().for_each(|(member, class)| fields.insert(member, Some(class), around.classes));
+}
+
+/// The names that `answer` knows.
+fn meant(fields: &mut SearchFields, answer: &BodyMap) {
+    let selected = answer.fields.iter().map(|rule| &rule.selector).chain(&answer.plain).chain(&answer.links);
+    for selector in selected.chain(&answer.subject) {
+        if let Some(name) = selector.last_name() {
+            fields.insert_meant(name);
+        }
+    }
+}
+
 /// Where names of a query are names of the answer, each protected name of the answer has to be known here: the query could
 /// rename it, sort by it or compare with it.
-fn covered(table: &Section<'_, '_>, dialect: &str, fields: &SearchFields, answer: &BodyMap, report: &mut Report<'_>) {
+fn covered(start: usize, dialect: &str, fields: &SearchFields, answer: &BodyMap, report: &mut Report<'_>) {
     if !matches!(dialect, "soql" | "odata" | "hubspot") {
         return;
     }
     for rule in &answer.fields {
-        let last = match rule.selector.steps().last() {
-            Some(Step::Descendant(inner)) => Some(&**inner),
-            other => other,
-        };
-        let Some(Step::Name(name)) = last else { continue };
+        // An annotation (`name@…`) comes with its member; no query speaks of it.
+        let Some(name) = rule.selector.last_name().filter(|name| !name.contains('@')) else { continue };
         if !fields.ends_with(name) {
             let what = format!("`{name}` has a class in the answer and is not listed here");
-            report.at(
-                table.start,
-                what,
-                "add it: a query could rename it or compare with it; `false` where it is harmless",
-            );
+            report.at(start, what, "add it: a query could rename it or compare with it; `false` where it is harmless");
             return;
         }
     }

@@ -252,17 +252,16 @@ impl Rows {
         let Some(header) = header else { return Ok(None) };
         self.delimiter = header.delimiter;
         let root = self.walker.root();
-        let everything = self.walker.flags(root) & Node::EVERYTHING != 0;
         let mut kept = 0;
         for column in header.columns {
-            if everything {
+            let node = self.walker.member(root, column.name.as_bytes());
+            if self.walker.flags(node) & Node::NAME != 0 {
                 out.extend_from_slice(input.get(kept..mark + column.start).unwrap_or_default().as_bytes());
                 let at = origin.wrapping_add(out.len() as u64);
                 let spelling = Spelling::Cell { delimiter: self.delimiter, quoted: column.quoted };
                 let edit = handler.name(&column.name, at, &mut Out::new(out, spelling))?;
                 kept = mark + if edit == Edit::Keep { column.start } else { column.end };
             }
-            let node = self.walker.member(root, column.name.as_bytes());
             let told = self.walker.flags(node) & Node::LEAF != 0;
             self.columns.push(Column { name: column.name.into(), node, told });
         }

@@ -199,8 +199,8 @@ pub(super) fn learn(guide: &mut Guide, state: &mut State, walker: &Walker, phase
     }
     let turn = if phase == Phase::FirstName { Turn::Into } else { Turn::On };
     let (parent, flags) = (state.top.node, walker.flags(state.node));
-    // Where every name is asked for, none may be passed by.
-    state.top.step = if guide.may_learn(read) && walker.flags(parent) & Node::EVERYTHING == 0 {
+    // A name that is asked for may not be passed by.
+    state.top.step = if guide.may_learn(read) && flags & Node::NAME == 0 {
         guide.learn(state.top.step, turn, glue, (state.top.within, parent), (state.node, flags))
     } else {
         LOST

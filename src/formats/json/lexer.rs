@@ -221,13 +221,13 @@ impl Splicer {
                         if state.top.node == DEAD {
                             state.node = DEAD;
                         } else {
-                            if walker.flags(state.top.node) & Node::EVERYTHING != 0 {
+                            state.node = walker.member(state.top.node, name.as_bytes());
+                            if walker.flags(state.node) & Node::NAME != 0 {
                                 out.extend_from_slice(bytes.get(kept..at).unwrap_or_default());
                                 let place = origin.wrapping_add(out.len() as u64);
                                 let edit = handler.name(name, place, &mut Out::new(out, Spelling::Json))?;
                                 kept = if edit == Edit::Keep { at } else { end + 1 };
                             }
-                            state.node = walker.member(state.top.node, name.as_bytes());
                         }
                         at = end + 1;
                         // The common spelling saves a turn, and so does the common member: a text that nobody asked for.

@@ -1,6 +1,9 @@
 //! Selectors to positions, sets of positions to nodes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use super::{DEAD, EAGER_NODES, Key, Names, Node, NodeId, Paths, UNBUILT};
 use crate::model::{BodyMap, Selector, Step};
@@ -10,13 +13,15 @@ use crate::model::{BodyMap, Selector, Step};
 pub(super) enum Mark {
     Field(u16),
     Link,
+    Plain,
+    Closed,
     Record,
     Subject,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Test {
-    Name(Box<str>),
+    Name(Arc<str>),
     Index(u64),
     Any,
     Where { member: Box<str>, value: Box<str> },
@@ -47,13 +52,16 @@ pub(super) enum Edge<'a> {
 }
 
 impl Paths {
-    /// The automaton of `map`'s fields, links, record and subject.
+    /// The automaton of `map`'s fields, links, closed objects, plain leaves, record and subject.
     ///
     /// # Errors
     /// When there are more segments than can be numbered.
     pub fn compile(map: &BodyMap) -> Result<Self, PathError> {
         let mut paths = Self {
             positions: Vec::new(),
+            plain: None,
+            closed: None,
+            record: None,
             subject: None,
             nodes: vec![Node::default()],
             known: HashMap::from([(Key::default(), DEAD)]),
@@ -67,6 +75,12 @@ impl Paths {
         for link in &map.links {
             starts.push(paths.add(link, Mark::Link)?);
         }
+        for plain in &map.plain {
+            starts.push(paths.add(plain, Mark::Plain)?);
+        }
+        for closed in &map.closed {
+            starts.push(paths.add(closed, Mark::Closed)?);
+        }
         if let Some(record) = &map.record {
             starts.push(paths.add(record, Mark::Record)?);
         }
@@ -77,7 +91,7 @@ impl Paths {
                 None => starts.push(start),
             }
         }
-        let positions = paths.close(starts.into_iter().collect());
+        let positions = paths.close(Vec::new(), starts);
         paths.root = paths.node((positions, Box::default()));
         paths.build_ahead();
         Ok(paths)
@@ -90,55 +104,82 @@ impl Paths {
         if self.positions.len() > 65_000 {
             return Err(PathError::TooManySegments);
         }
+        let end = u16::try_from(self.positions.len() - 1).map_err(|_| PathError::TooManySegments)?;
+        match mark {
+            Mark::Plain => drop(self.plain.get_or_insert(end)),
+            Mark::Closed => drop(self.closed.get_or_insert(end)),
+            Mark::Record => self.record = Some(end),
+            _ => {}
+        }
         u16::try_from(start).map_err(|_| PathError::TooManySegments)
     }
 
-    /// A record starts its subject's selector.
-    fn close(&self, mut set: BTreeSet<u16>) -> Box<[u16]> {
-        let record = |at: &u16| matches!(self.positions.get(usize::from(*at)), Some(Position::End(Mark::Record)));
-        if let Some(subject) = self.subject.filter(|_| set.iter().any(record)) {
-            set.insert(subject);
+    /// `set`, in order, with `more`. A record starts its subject's selector, and ends that mean the same are one, so that a
+    /// hundred plain members are one node.
+    fn close(&self, mut set: Vec<u16>, more: impl IntoIterator<Item = u16>) -> Box<[u16]> {
+        let mut insert = |at: u16| {
+            if let Err(place) = set.binary_search(&at) {
+                set.insert(place, at);
+            }
+        };
+        for at in more {
+            insert(match self.positions.get(usize::from(at)) {
+                Some(Position::End(Mark::Plain)) => self.plain.unwrap_or(at),
+                Some(Position::End(Mark::Closed)) => self.closed.unwrap_or(at),
+                _ => at,
+            });
         }
-        set.into_iter().collect()
+        if let (Some(subject), Some(record)) = (self.subject, self.record)
+            && set.binary_search(&record).is_ok()
+            && let Err(place) = set.binary_search(&subject)
+        {
+            set.insert(place, subject);
+        }
+        set.into()
     }
 
     /// The positions of a child, and the filters that it still has to pass.
     pub(super) fn follow(&self, from: &Node, edge: Edge<'_>) -> Key {
-        let (mut set, mut pending) = (BTreeSet::new(), BTreeSet::new());
+        let (mut set, mut more) = (Vec::with_capacity(from.positions.len() + 1), Vec::new());
+        let mut pending = Vec::new();
         for at in from.positions.iter().copied() {
             match self.positions.get(usize::from(at)) {
                 Some(Position::Step { anywhere, test }) => {
                     if *anywhere {
-                        set.insert(at);
+                        set.push(at);
                     }
-                    let passes = match (test, edge) {
-                        (Test::Any, _) => true,
-                        (Test::Name(wanted), Edge::Name(name)) => &**wanted == name,
-                        (Test::Index(wanted), Edge::Index(index)) => *wanted == index,
-                        (Test::Where { .. }, _) => {
-                            pending.insert(at);
-                            false
-                        }
-                        _ => false,
-                    };
-                    if passes {
-                        set.insert(at + 1);
+                    match (test, edge) {
+                        (Test::Any, _) => more.push(at + 1),
+                        (Test::Name(wanted), Edge::Name(name)) if &**wanted == name => more.push(at + 1),
+                        (Test::Index(wanted), Edge::Index(index)) if *wanted == index => more.push(at + 1),
+                        (Test::Where { .. }, _) => pending.push(at),
+                        _ => {}
                     }
                 }
-                // What is below a protected node is protected.
-                Some(Position::End(Mark::Field(_))) => {
-                    set.insert(at);
+                // What is below a protected node is protected, and what is below a closed one closed.
+                Some(Position::End(Mark::Field(_) | Mark::Closed)) => {
+                    set.push(at);
                 }
                 Some(Position::End(_)) | None => {}
             }
         }
-        (self.close(set), pending.into_iter().collect())
+        (self.close(set, more), pending.into())
+    }
+
+    /// What each name adds to where any other name leads.
+    fn named(&self, from: &Node) -> BTreeMap<Arc<str>, Vec<u16>> {
+        let mut named: BTreeMap<Arc<str>, Vec<u16>> = BTreeMap::new();
+        for at in from.positions.iter().copied() {
+            if let Some(Position::Step { test: Test::Name(name), .. }) = self.positions.get(usize::from(at)) {
+                named.entry(Arc::clone(name)).or_default().push(at + 1);
+            }
+        }
+        named
     }
 
     /// The positions of a node whose filters were decided.
     pub(super) fn decided(&self, from: &Node, satisfied: &[u16]) -> Key {
-        let set = from.positions.iter().copied().chain(satisfied.iter().map(|at| at + 1)).collect();
-        (self.close(set), Box::default())
+        (self.close(from.positions.to_vec(), satisfied.iter().map(|at| at + 1)), Box::default())
     }
 
     /// The member and the value of the filter at `at`.
@@ -153,6 +194,7 @@ impl Paths {
     pub(super) fn fresh(&self, (positions, pending): Key) -> Node {
         let (mut flags, mut fields) = (0, Vec::new());
         let (mut names, mut indices) = (BTreeSet::new(), BTreeSet::new());
+        let (mut closed, mut known) = (false, false);
         for at in &positions {
             match self.positions.get(usize::from(*at)) {
                 Some(Position::End(Mark::Field(rule))) => {
@@ -162,6 +204,8 @@ impl Paths {
                 Some(Position::End(Mark::Link)) => flags |= Node::LINK,
                 Some(Position::End(Mark::Record)) => flags |= Node::RECORD,
                 Some(Position::End(Mark::Subject)) => flags |= Node::SUBJECT,
+                Some(Position::End(Mark::Plain)) => known = true,
+                Some(Position::End(Mark::Closed)) => closed = true,
                 Some(Position::Step { test: Test::Name(name), .. }) => {
                     names.insert(name.clone());
                 }
@@ -174,9 +218,13 @@ impl Paths {
         if !pending.is_empty() {
             flags |= Node::FILTER;
         }
+        if closed && !known && flags & (Node::FIELD | Node::LINK | Node::SUBJECT) == 0 {
+            flags |= Node::UNKNOWN;
+        }
         fields.sort_unstable();
-        Node {
+        let mut node = Node {
             flags,
+            lazy: false,
             fields: fields.into(),
             positions,
             pending,
@@ -185,7 +233,17 @@ impl Paths {
             indices: indices.into_iter().map(|index| (index, UNBUILT)).collect(),
             element: UNBUILT,
             resolved: Vec::new(),
+        };
+        let led = self.is_led(&node);
+        if node.has(Node::UNKNOWN) && !led {
+            node.flags |= Node::STRANGE;
         }
+        // Selectors with `..` go on below a protected node too, where there is hardly ever anything, and that would be as many
+        // states again for each field: walkers make those they meet.
+        if node.has(Node::FIELD) && !led && !node.names.sorted.is_empty() {
+            (node.lazy, node.names) = (true, Names::default());
+        }
+        node
     }
 
     fn node(&mut self, key: Key) -> NodeId {
@@ -204,14 +262,22 @@ impl Paths {
 
     fn build_ahead(&mut self) {
         let mut next = 1;
-        while let Some(mut node) = self.nodes.get(next).cloned() {
-            for (name, target) in &mut node.names.sorted {
-                *target = self.node(self.follow(&self.peek(next), Edge::Name(name)));
+        while let Some(from) = self.nodes.get(next).cloned() {
+            let mut node = from.clone();
+            if !node.names.sorted.is_empty() {
+                let (others, pending) = self.follow(&from, Edge::OtherName);
+                let named = self.named(&from);
+                for (name, target) in &mut node.names.sorted {
+                    let more = named.get(name).into_iter().flatten().copied();
+                    *target = self.node((self.close(others.to_vec(), more), pending.clone()));
+                }
             }
             for (index, target) in &mut node.indices {
-                *target = self.node(self.follow(&self.peek(next), Edge::Index(*index)));
+                *target = self.node(self.follow(&from, Edge::Index(*index)));
             }
-            node.other = self.node(self.follow(&node, Edge::OtherName));
+            if !node.lazy {
+                node.other = self.node(self.follow(&node, Edge::OtherName));
+            }
             node.element = self.node(self.follow(&node, Edge::OtherIndex));
             if !node.pending.is_empty() {
                 for satisfied in self.likely(&node.pending) {
@@ -226,8 +292,10 @@ impl Paths {
         }
     }
 
-    fn peek(&self, at: usize) -> Node {
-        self.nodes.get(at).cloned().unwrap_or_default()
+    /// Whether a name or an index led to a step of `node`, rather than that it is tried everywhere.
+    fn is_led(&self, node: &Node) -> bool {
+        let step = |at: &u16| self.positions.get(usize::from(*at));
+        node.positions.iter().any(|at| matches!(step(at), Some(Position::Step { anywhere: false, .. })))
     }
 
     /// No filter passes, or those that ask one member for one value do.

@@ -4,7 +4,7 @@
 mod build;
 mod walk;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 pub use build::PathError;
 use build::Position;
@@ -26,6 +26,8 @@ const EAGER_NODES: usize = 1024;
 #[derive(Debug, Clone, Default)]
 pub struct Node {
     flags: u8,
+    /// Which names lead elsewhere is not listed, so that each has to be followed.
+    lazy: bool,
     fields: Box<[u16]>,
     positions: Box<[u16]>,
     pending: Box<[u16]>,
@@ -43,8 +45,14 @@ impl Node {
     pub(crate) const RECORD: u8 = 8;
     pub(crate) const FILTER: u8 = 16;
     pub(crate) const EVERYTHING: u8 = 32;
+    /// In a closed object, and nothing selects it.
+    pub(crate) const UNKNOWN: u8 = 64;
+    /// As well, and nothing below it is selected by a place of its own: its very name may be personal.
+    pub(crate) const STRANGE: u8 = 128;
+    /// Somebody wants the name of a member that is here.
+    pub(crate) const NAME: u8 = Self::EVERYTHING | Self::STRANGE;
     /// Somebody wants the value of a leaf here.
-    pub(crate) const LEAF: u8 = Self::FIELD | Self::LINK | Self::SUBJECT | Self::EVERYTHING;
+    pub(crate) const LEAF: u8 = Self::FIELD | Self::LINK | Self::SUBJECT | Self::EVERYTHING | Self::UNKNOWN;
 
     pub(crate) fn has(&self, flags: u8) -> bool {
         self.flags & flags != 0
@@ -62,6 +70,12 @@ impl Node {
         self.has(Self::LINK)
     }
 
+    /// Whether the node is in a closed object and nothing selects it.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.has(Self::UNKNOWN)
+    }
+
     /// Whether the node holds a record's id.
     #[must_use]
     pub fn is_subject(&self) -> bool {
@@ -73,7 +87,7 @@ impl Node {
 #[derive(Debug, Clone)]
 struct Names {
     buckets: [u16; 64],
-    sorted: Box<[(Box<str>, NodeId)]>,
+    sorted: Box<[(Arc<str>, NodeId)]>,
 }
 
 impl Default for Names {
@@ -83,7 +97,7 @@ impl Default for Names {
 }
 
 impl Names {
-    fn new(mut names: Vec<(Box<str>, NodeId)>) -> Self {
+    fn new(mut names: Vec<(Arc<str>, NodeId)>) -> Self {
         names.sort_unstable_by_key(|(name, _)| Self::bucket(name.as_bytes()));
         let mut buckets = [u16::MAX; 64];
         for (index, (name, _)) in names.iter().enumerate().rev() {
@@ -123,6 +137,11 @@ type Key = (Box<[u16]>, Box<[u16]>);
 #[derive(Debug, Clone)]
 pub struct Paths {
     positions: Vec<Position>,
+    /// The one end that stands for those of all plain leaves, and the one for those of all closed objects.
+    plain: Option<u16>,
+    closed: Option<u16>,
+    /// Where the record's selector ends.
+    record: Option<u16>,
     /// Where the subject's selector starts when it is relative to a record.
     subject: Option<u16>,
     nodes: Vec<Node>,
@@ -134,13 +153,26 @@ impl Paths {
     /// The automaton under which nothing is reported.
     #[must_use]
     pub fn nothing() -> Self {
-        Self { positions: Vec::new(), subject: None, nodes: vec![Node::default()], known: HashMap::new(), root: DEAD }
+        Self::of(vec![Node::default()], DEAD)
     }
 
     /// The automaton under which every leaf and every member name is reported.
     #[must_use]
     pub fn everything() -> Self {
         let all = Node { flags: Node::EVERYTHING, other: 1, element: 1, ..Node::default() };
-        Self { positions: Vec::new(), subject: None, nodes: vec![Node::default(), all], known: HashMap::new(), root: 1 }
+        Self::of(vec![Node::default(), all], 1)
+    }
+
+    fn of(nodes: Vec<Node>, root: NodeId) -> Self {
+        Self {
+            positions: Vec::new(),
+            plain: None,
+            closed: None,
+            record: None,
+            subject: None,
+            nodes,
+            known: HashMap::new(),
+            root,
+        }
     }
 }

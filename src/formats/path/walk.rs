@@ -4,6 +4,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{DEAD, Key, Node, NodeId, Paths, UNBUILT, build::Edge};
 
+/// Names below protected nodes that one document is remembered by; more are followed each time.
+const MET_NAMES: usize = 1024;
+
 /// Nodes that one document may add.
 const EXTRA_NODES: usize = 16_384;
 
@@ -13,13 +16,15 @@ pub struct Walker {
     paths: Arc<Paths>,
     extra: Vec<Node>,
     extra_known: HashMap<Key, NodeId>,
+    /// Members of shared nodes that were met.
+    met: HashMap<NodeId, HashMap<Box<str>, NodeId>>,
 }
 
 impl Walker {
     /// A walker at the root of `paths`.
     #[must_use]
     pub fn new(paths: Arc<Paths>) -> Self {
-        Self { paths, extra: Vec::new(), extra_known: HashMap::new() }
+        Self { paths, extra: Vec::new(), extra_known: HashMap::new(), met: HashMap::new() }
     }
 
     /// The document's node.
@@ -46,6 +51,7 @@ impl Walker {
         match node.names.get(name) {
             Some(UNBUILT) => self.missing(parent, Edge::Name(str::from_utf8(name).unwrap_or_default())),
             Some(child) => child,
+            None if node.lazy => self.missing(parent, Edge::Name(str::from_utf8(name).unwrap_or_default())),
             None if node.other == UNBUILT => self.missing(parent, Edge::OtherName),
             None => node.other,
         }
@@ -88,11 +94,23 @@ impl Walker {
 
     #[cold]
     fn missing(&mut self, parent: NodeId, edge: Edge<'_>) -> NodeId {
+        if let Edge::Name(name) = edge
+            && let Some(known) = self.met.get(&parent).and_then(|met| met.get(name))
+        {
+            return *known;
+        }
         let Some(node) = self.node(parent) else { return DEAD };
+        let lazy = node.lazy;
         let key = self.paths.follow(node, edge);
         let target = self.intern(key);
         // Remembered where the node is ours; the shared ones stay as they are.
         let own = (parent as usize).checked_sub(self.paths.nodes.len());
+        let room = self.met.values().map(HashMap::len).sum::<usize>() < MET_NAMES;
+        if let (true, Edge::Name(name)) = (own.is_none() || lazy, edge)
+            && room
+        {
+            self.met.entry(parent).or_default().insert(name.into(), target);
+        }
         if let Some(node) = own.and_then(|index| self.extra.get_mut(index)) {
             match edge {
                 Edge::Name(name) => {

@@ -373,7 +373,7 @@ impl Elements {
             return Err(self.fault(at, Fault::TooComplex).into());
         }
         let flags = self.walker.flags(node);
-        if flags & Node::EVERYTHING != 0 {
+        if flags & Node::NAME != 0 {
             self.name(local, at, copy, handler)?;
         }
         if H::TRACES {
@@ -395,7 +395,7 @@ impl Elements {
         Ok(())
     }
 
-    /// A name in a document of which nothing is known: one that says something personal cannot be replaced.
+    /// A name that nobody described: one that says something personal cannot be replaced.
     fn name<H: Handler>(&self, name: &str, at: usize, copy: &Spliced<'_>, handler: &mut H) -> Result<(), H::Error> {
         let mut scratch = Vec::new();
         match handler.name(name, copy.place(at), &mut Out::new(&mut scratch, Spelling::Plain))? {
@@ -424,9 +424,6 @@ impl Elements {
                 continue;
             }
             let local = tag::local(attribute.name).map_err(|fault| self.fault(base, fault))?;
-            if everything {
-                self.name(local, base, copy, handler)?;
-            }
             self.attribute(node, base, local, attribute, copy, handler)?;
         }
         Ok(())
@@ -449,6 +446,9 @@ impl Elements {
         if self.walker.flags(node) & Node::LEAF == 0 {
             self.text = decoded;
             return Ok(());
+        }
+        if self.walker.flags(node) & Node::NAME != 0 {
+            self.name(local, base, copy, handler)?;
         }
         if H::TRACES {
             handler.trace(Trace::Name { name: &decoded, start: self.read + (base + attribute.start) as u64 });

@@ -10,7 +10,7 @@ use fieldgate::{
 use tokio::sync::watch;
 
 use super::{
-    free_port,
+    Fixtures, free_port,
     world::{Running, World},
 };
 
@@ -20,6 +20,7 @@ pub(crate) const TOKEN: &str = "crm-credential-for-tests";
 /// How a world is made.
 pub struct Setup {
     crm: Crm,
+    fixtures: Option<String>,
     map: String,
     edit: Vec<(String, String)>,
     files: Vec<(String, String)>,
@@ -34,13 +35,25 @@ impl Setup {
 
     /// This CRM.
     pub fn of(crm: Crm) -> Self {
-        Self { crm, map: "sandbox".to_owned(), edit: Vec::new(), files: Vec::new(), append: String::new() }
+        Self {
+            crm,
+            fixtures: None,
+            map: "sandbox".to_owned(),
+            edit: Vec::new(),
+            files: Vec::new(),
+            append: String::new(),
+        }
     }
 
     /// Takes the API map in this file of `tests/data`.
     pub fn map(mut self, file: &str) -> Self {
         self.map = format!("{}/tests/data/{file}", env!("CARGO_MANIFEST_DIR"));
         self
+    }
+
+    /// The recorded shapes of `world`, behind the map of that name that ships.
+    pub fn recorded(world: &str) -> Self {
+        Self { fixtures: Some(world.to_owned()), map: world.to_owned(), ..Self::of(Crm::generate(1, 1)) }
     }
 
     /// Replaces `from`, which has to be there, in the configuration.
@@ -104,10 +117,14 @@ impl Setup {
         };
         let config = Arc::clone(&tls::server_config(&settings, &|path| folder.join(path), "test").unwrap().config);
         let (curtain, closing) = watch::channel(false);
-        let serving = Arc::clone(&crm);
+        let fixtures = self.fixtures.map(|world| Arc::new(Fixtures::load(&world, &origin)));
+        let (serving, recorded) = (Arc::clone(&crm), fixtures.clone());
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(sandbox::serve(socket, config, serving, closing)).unwrap();
+            match recorded {
+                Some(recorded) => runtime.block_on(recorded.serve(socket, config, closing)),
+                None => runtime.block_on(sandbox::serve(socket, config, serving, closing)).unwrap(),
+            }
         });
         let listen = free_port();
         let init = Init {
@@ -137,6 +154,7 @@ impl Setup {
         }
         World {
             crm,
+            fixtures,
             made,
             address: listen,
             admin: init.admin,

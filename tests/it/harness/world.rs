@@ -13,7 +13,7 @@ use fieldgate::{cli::Made, config::Config, gateway::Gateway, sandbox::Crm};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{Client, TOKEN, raw};
+use super::{Client, Fixtures, TOKEN, raw};
 
 pub(super) enum Running {
     No,
@@ -24,6 +24,8 @@ pub(super) enum Running {
 /// A CRM and a gateway.
 pub struct World {
     pub crm: Arc<Crm>,
+    /// The recorded shapes, where those are served instead.
+    pub fixtures: Option<Arc<Fixtures>>,
     pub made: Made,
     pub address: SocketAddr,
     pub admin: SocketAddr,

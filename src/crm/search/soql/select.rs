@@ -119,7 +119,9 @@ impl Parser<'_, '_, '_> {
             } else if let Some(field) = self.function(name)? {
                 return Err(SearchError::Aliased { field: field.name.to_string() });
             }
-            self.alias();
+            if let Some(alias) = self.alias() {
+                self.unmistaken(alias)?;
+            }
             return Ok(());
         }
         let field = self.field(self.cursor.str(name));
@@ -128,8 +130,14 @@ impl Parser<'_, '_, '_> {
         }
         match (self.alias(), field) {
             (Some(_), Some(field)) => Err(SearchError::Aliased { field: field.name.to_string() }),
-            _ => Ok(()),
+            (Some(alias), None) => self.unmistaken(alias),
+            (None, _) => Ok(()),
         }
+    }
+
+    /// Refuses an alias under which the answer would show one member as another: `Secret__c Id`.
+    fn unmistaken(&self, alias: String) -> Result<(), SearchError> {
+        if self.found.fields.is_meant(&alias) { Err(SearchError::Aliased { field: alias }) } else { Ok(()) }
     }
 
     fn is_fields(&self, name: Token) -> bool {
