@@ -8,6 +8,7 @@ use hyper::body::Incoming as Inbound;
 use super::{
     body::Body,
     budget::{self, Meter},
+    call,
     ending::Ending,
     etag::ViewTag,
     paced::Reach,
@@ -143,14 +144,7 @@ impl<'w> Exchange<'w> {
             return Err(Box::new(Refusal::new("method_override", StatusCode::BAD_REQUEST, detail)));
         }
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-        let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
-        let matched = site
-            .api
-            .matches(method, target)
-            .map_err(|error| Box::new(Refusal::new(error.code(), StatusCode::NOT_FOUND, error.to_string())))?;
-        let route = site.route(matched.route.index).cloned().ok_or_else(|| {
-            Box::new(Refusal::new("unmapped_route", StatusCode::NOT_FOUND, "no route of the API map matches"))
-        })?;
+        let (matched, route) = call::find(site, &head.method, target)?;
         self.ending.operation = Arc::clone(&route.operation);
         self.ending.route = Some(Arc::clone(&route.status));
         Ok((matched, route))

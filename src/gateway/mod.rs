@@ -4,6 +4,7 @@ mod admin;
 mod body;
 mod budget;
 mod build;
+mod call;
 mod coding;
 mod control;
 mod ending;

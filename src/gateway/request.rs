@@ -13,19 +13,18 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming as Inbound;
 
 use super::{
+    call,
     exchange::{Exchange, Stage},
     paced::{Cut, Paced, Reach},
     plan::Plan,
     respond::Refusal,
     search,
     snapshot::{RoutePlan, Site},
-    stored::Sealed,
 };
 use crate::{
     crm::Matched,
     listener::{BodyError, BodyFault, body_fault},
     model::{BodyFormat, ClassSet, Sensitive, SubjectRef},
-    protect, rewrite,
     rewrite::RewriteError,
     upstream,
 };
@@ -53,7 +52,7 @@ pub(super) async fn protect(
     head: RequestHead,
     body: Inbound,
 ) -> Stage<Outbound> {
-    refuse_stand_ins(matched)?;
+    call::refuse_stand_ins(matched)?;
     let target = search::target(&exchange.snapshot, matched).await?;
     let mut looked_for = target.classes;
     let mut known = site.secrets.clone();
@@ -67,13 +66,7 @@ pub(super) async fn protect(
     } else if route.request_format == BodyFormat::Empty {
         no_body(exchange, body).await?;
         OutboundBody::Full(Bytes::new())
-    } else if let Some(rule) = search::body_rule(matched) {
-        let bytes = query_body(exchange, &head, body).await?;
-        let query = search::body(&exchange.snapshot, rule, &bytes).await?;
-        looked_for = looked_for.union(query.classes);
-        known.extend(query.known);
-        OutboundBody::Full(Bytes::from(query.text))
-    } else if route.request.is_pass_through() {
+    } else if search::body_rule(matched).is_none() && route.request.is_pass_through() {
         let left = exchange.snapshot.limits.request_body_bytes;
         if body.size_hint().lower() > left {
             return Err(Box::new(Fault::TooLarge("limits.request_body_bytes").refusal()));
@@ -82,16 +75,15 @@ pub(super) async fn protect(
         let reach = Reach { patience, until: None, bytes: left };
         OutboundBody::Stream(Streamed { body: Paced::new(body, reach), trouble: trouble.clone() })
     } else {
-        let guarded = guard(exchange, route, plan, &head, body).await?;
-        written = guarded.written;
-        if !route.action.is_write() {
-            search::plain(&exchange.snapshot, &guarded.known)?;
-        }
-        known.extend(guarded.known);
-        let sealed = store(exchange, route, plan, matched, guarded.body).await?;
-        known.extend(sealed.known);
-        unnamed = sealed.unnamed;
-        OutboundBody::Full(Bytes::from(sealed.body))
+        call::readable(&head.headers, route.request_format == BodyFormat::Form)?;
+        let limit = (exchange.snapshot.limits.guarded_body_bytes, "limits.guarded_body_bytes");
+        let bytes = read(exchange, body, limit).await?;
+        let call = (route, plan, matched);
+        let content = call::content(&exchange.snapshot, call, &head.method, &head.headers, &bytes).await?;
+        (written, unnamed) = (content.written, content.unnamed);
+        looked_for = looked_for.union(content.looked_for);
+        known.extend(content.known);
+        OutboundBody::Full(Bytes::from(content.body))
     };
     let headers = headers(exchange, site, plan, &head, &body)?;
     let mut request = Request::new(body);
@@ -106,88 +98,8 @@ pub(super) async fn protect(
     Ok(Outbound { request, written, known, trouble, unnamed })
 }
 
-/// A masked value in a query or a path finds nothing and means that the caller searches with what it was shown.
-fn refuse_stand_ins(matched: &Matched) -> Stage<()> {
-    if matched.protected.iter().any(|(_, value)| protect::is_stand_in(value.expose())) {
-        let detail = "the query or path carries a masked value; search with the value itself or by another field";
-        return Err(Box::new(Refusal::new("masked_value", StatusCode::CONFLICT, detail)));
-    }
-    Ok(())
-}
-
-async fn guard(
-    exchange: &Exchange<'_>,
-    route: &RoutePlan,
-    plan: &Plan,
-    head: &RequestHead,
-    body: Inbound,
-) -> Stage<rewrite::Guarded> {
-    let form = route.request_format == BodyFormat::Form;
-    readable(head, form)?;
-    let limit = (exchange.snapshot.limits.guarded_body_bytes, "limits.guarded_body_bytes");
-    let bytes = read(exchange, body, limit).await?;
-    if bytes.is_empty() {
-        return Ok(rewrite::Guarded::default());
-    }
-    let view = exchange.snapshot.request_view(route, plan);
-    let json = if form { Some(rewrite::form::to_json(&bytes).map_err(|error| bad_form(&error))?) } else { None };
-    let body = json.as_deref().unwrap_or(&bytes);
-    rewrite::guard_request(&view, body, route.write_back(&head.method)).map_err(|error| Box::new(refused(&error)))
-}
-
-/// A body that is a query: read whole, like one whose fields are protected.
-async fn query_body(exchange: &Exchange<'_>, head: &RequestHead, body: Inbound) -> Stage<BytesMut> {
-    readable(head, false)?;
-    read(exchange, body, (exchange.snapshot.limits.guarded_body_bytes, "limits.guarded_body_bytes")).await
-}
-
-/// Whether the body is of the media type that the route takes, and not in a content coding.
-fn readable(head: &RequestHead, form: bool) -> Stage<()> {
-    let media = head.headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
-    if !media.is_some_and(|media| if form { is_form(media) } else { is_json(media) }) {
-        let detail = if form {
-            "this route takes a form (`Content-Type: application/x-www-form-urlencoded`)"
-        } else {
-            "this route takes JSON (`Content-Type: application/json`)"
-        };
-        return Err(Box::new(Refusal::new("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)));
-    }
-    if head.headers.contains_key(header::CONTENT_ENCODING) {
-        let detail = "send the body without a content coding: its fields have to be read";
-        return Err(Box::new(Refusal::new("unsupported_coding", StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)));
-    }
-    Ok(())
-}
-
-/// The guarded body in the form in which the CRM stores it.
-async fn store(
-    exchange: &Exchange<'_>,
-    route: &RoutePlan,
-    plan: &Plan,
-    matched: &Matched,
-    body: Vec<u8>,
-) -> Stage<Sealed> {
-    let sealed = match exchange.snapshot.resolver(route) {
-        Some(resolver) if !body.is_empty() => {
-            let view = exchange.snapshot.request_view(route, plan);
-            resolver.seal(&view, body, matched.subject.as_ref()).await?
-        }
-        _ => Sealed { body, ..Sealed::default() },
-    };
-    if route.request_format != BodyFormat::Form || sealed.body.is_empty() {
-        return Ok(sealed);
-    }
-    let body = rewrite::form::from_json(&sealed.body).map_err(|error| bad_form(&error))?;
-    Ok(Sealed { body, ..sealed })
-}
-
-fn bad_form(error: &rewrite::form::FormError) -> Box<Refusal> {
-    let detail = format!("the form is not acceptable: {error}; encode it as UTF-8, percent-encoded");
-    Box::new(Refusal::new("invalid_form", StatusCode::BAD_REQUEST, detail))
-}
-
 /// `application/x-www-form-urlencoded`, in UTF-8 when it says.
-fn is_form(media: &[u8]) -> bool {
+pub(super) fn is_form(media: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(media) else { return false };
     let mut parts = text.split(';').map(str::trim);
     let kind = parts.next().unwrap_or_default();

@@ -242,7 +242,7 @@ impl Job<'_, '_> {
             Some(resolver) => Opening::new(resolver, &view, unnamed),
             None => None,
         };
-        let (view, meter) = budget::watch(self.exchange, ResponseView::new(view), self.head.status);
+        let (view, meter) = budget::watch_answer(self.exchange, ResponseView::new(view), self.head.status);
         let mut parts = Parts::new(self.body, decoder, view, bounds, Arc::clone(&self.route.resource)).metered(meter);
         if let Some(opening) = opening {
             parts = parts.with_stored(opening);
@@ -355,7 +355,7 @@ fn is_plain(media: &str) -> bool {
     readable && kind.eq_ignore_ascii_case("text/plain")
 }
 
-fn stopped(error: &PartError) -> Box<Refusal> {
+pub(super) fn stopped(error: &PartError) -> Box<Refusal> {
     tracing::warn!(error = %error, code = error.code(), "response not shown");
     Box::new(match error {
         PartError::Audit(_) => Refusal::audit_unavailable(),
