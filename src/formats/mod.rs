@@ -3,4 +3,5 @@
 
 pub mod form;
 pub mod json;
+pub mod multipart;
 pub mod path;

@@ -8,6 +8,7 @@ mod lexer;
 mod lookahead;
 mod number;
 mod scan;
+mod slice;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -17,6 +18,7 @@ mod token;
 mod turn;
 
 pub use lexer::Splicer;
+pub use slice::{SliceError, elements, members};
 pub use text::quote;
 
 use super::path::Node;
