@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
+use http::Method;
 use toml::{Spanned, de::DeValue};
 
 use super::document::{Report, Section, Text, text};
-use crate::model::{BodyFormat, BodyMap, ClassId, ClassTable, Column, FieldRule, Selector};
+use crate::model::{Action, Batch, BodyFormat, BodyMap, ClassId, ClassTable, Column, FieldRule, Files, Selector};
 
 /// A named set of fields, written once and included at several places.
 #[derive(Default)]
@@ -73,21 +74,70 @@ pub(super) fn body(
     builder.links(&section.texts("links", report), report);
     builder.map.record = section.text("record", report).and_then(|text| selector(&text, report));
     builder.map.subject = section.text("subject", report).and_then(|text| selector(&text, report));
+    let form = builder.map.format == BodyFormat::Multipart;
+    let (files, parts) = (section.text("files", report), section.section("part", report));
+    if let (false, Some(at)) =
+        (form, files.as_ref().map(|text| text.span.start).or(parts.as_ref().map(|part| part.start)))
+    {
+        report.at(at, "`files` and `part` without a form of parts", "write format = \"multipart\", or remove them");
+    }
+    if let Some(files) = files {
+        builder.map.files = self::files(&files, report);
+    }
+    let described = described || parts.is_some();
+    if let Some(parts) = parts {
+        for (name, value) in parts.entries() {
+            let DeValue::Table(table) = value.get_ref() else {
+                report.at(value.span().start, "a part is not a table", "write part.\"JSON\".fields = { … }");
+                continue;
+            };
+            let start = value.span().start;
+            let inner = body(Some(Section::new(table, start)), "part", None, start, context, report);
+            if inner.format != BodyFormat::Json {
+                report.at(start, "a part with fields of its own is JSON", "remove its format");
+            }
+            builder.map.parts.push((name.value.to_owned(), inner));
+        }
+    }
     section.close(report);
     let map = builder.map;
-    let has_fields = matches!(map.format, BodyFormat::Json | BodyFormat::Form);
+    let has_fields = matches!(map.format, BodyFormat::Json | BodyFormat::Form | BodyFormat::Multipart);
     if has_fields && !described {
         let help = format!("name them; write {what}.fields = {{}} where the body holds nothing personal");
         report.at(start, format!("the {what} body has fields and none is named"), help);
     }
     let has_rules = described || !map.links.is_empty() || map.record.is_some() || map.subject.is_some();
-    if map.format == BodyFormat::Form && what == "response" {
+    if matches!(map.format, BodyFormat::Form | BodyFormat::Multipart) && what == "response" {
         report.at(start, "a response is not read as a form", "write `json`, `opaque` or `empty`");
+    }
+    if matches!(map.format, BodyFormat::Batch(_)) && what == "response" {
+        report.at(start, "a response is not read as a batch", "give the batch's `request` this format; remove it here");
     }
     if !has_fields && has_rules {
         report.at(start, "fields of a body that has none", "they would never be applied: remove them or the format");
     }
     map
+}
+
+/// A batch is a vessel: what it reads and changes is decided and recorded for each call inside. `response` is where the
+/// route describes one, `route` where the route starts.
+pub(super) fn check_batch(
+    (response, route): (Option<usize>, usize),
+    method: Option<&Method>,
+    action: Option<Action>,
+    report: &mut Report<'_>,
+) {
+    if let Some(at) = response {
+        let help = "remove it: each answer inside is read as the route of its request says";
+        report.at(at, "a batch has no response of its own", help);
+    }
+    if method.is_some_and(|method| method != Method::POST) {
+        report.at(route, "a batch that is not sent with POST", "write match = \"POST …\"");
+    }
+    if action.is_some_and(Action::is_write) {
+        let help = "write action = \"list\": what the requests inside change is decided for each of them";
+        report.at(route, "a batch changes nothing by itself", help);
+    }
 }
 
 /// The class named by `text`.
@@ -202,6 +252,10 @@ fn format(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> BodyFormat 
     match text.value {
         "json" => BodyFormat::Json,
         "form" => BodyFormat::Form,
+        "multipart" => BodyFormat::Multipart,
+        "odata_batch" => BodyFormat::Batch(Batch::OData),
+        "salesforce_composite" => BodyFormat::Batch(Batch::SalesforceComposite),
+        "salesforce_batch" => BodyFormat::Batch(Batch::SalesforceBatch),
         "opaque" => BodyFormat::Opaque,
         "empty" => BodyFormat::Empty,
         other => {
@@ -209,9 +263,21 @@ fn format(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> BodyFormat 
                 text.span,
                 0,
                 format!("unknown format `{other}`"),
-                "write `json`, `form`, `opaque` or `empty`",
+                "write `json`, `form`, `multipart`, `odata_batch`, `salesforce_composite`, `salesforce_batch`, `opaque` or `empty`",
             );
             BodyFormat::Empty
+        }
+    }
+}
+
+fn files(text: &Text<'_>, report: &mut Report<'_>) -> Files {
+    match text.value {
+        "pass" => Files::Pass,
+        "refuse" => Files::Refuse,
+        other => {
+            let what = format!("unknown rule `{other}`");
+            report.inside(text.span.clone(), 0, what, "write `pass` or `refuse`, for files that are no text");
+            Files::Refuse
         }
     }
 }

@@ -17,6 +17,7 @@ use super::{
     search,
     snapshot::{RoutePlan, Site, Snapshot},
     stored::Sealed,
+    upload,
 };
 use crate::{
     crm::Matched,
@@ -33,18 +34,16 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Maps `method` and `target` and asks policy.
+    /// Asks policy about what [`find`] found.
     ///
     /// # Errors
-    /// What no route maps, and what the caller may not do.
-    pub(super) fn new(
+    /// What the caller may not do.
+    pub(super) fn permit(
         exchange: &Exchange<'_>,
         site: &Site,
         principal: &Arc<Principal>,
-        method: &Method,
-        target: &str,
+        (matched, route): (Matched, Arc<RoutePlan>),
     ) -> Stage<Self> {
-        let (matched, route) = find(site, method, target)?;
         let plan = exchange.worker.plan(exchange, site, &route, principal)?;
         Ok(Self { matched, route, plan })
     }
@@ -83,7 +82,7 @@ impl Call {
     }
 
     /// What the caller may see of the whole JSON `body` with which the CRM answers the call; `success` says whether the map
-    /// describes it. Nothing of it may be shown before its sightings are recorded.
+    /// describes it, `known` what it may not echo otherwise. Nothing of it may be shown before its sightings are recorded.
     ///
     /// # Errors
     /// A body that is not what the map says, a budget that is used up, a vault that does not answer.
@@ -91,11 +90,12 @@ impl Call {
         &self,
         exchange: &Exchange<'_>,
         site: &Site,
-        asked: &mut Asked,
+        asked: &Asked,
+        known: &[Sensitive<String>],
         success: bool,
         body: &[u8],
     ) -> Stage<Shown> {
-        let known = asked.known.clone();
+        let known = if success { Vec::new() } else { known.to_vec() };
         let subject = self.matched.subject.clone();
         let plan = exchange.snapshot.response_view(site, &self.route, &self.plan, known, subject, success);
         let mut view = ResponseView::new(Arc::clone(&plan));
@@ -222,6 +222,8 @@ pub(super) struct Content {
     pub(super) looked_for: ClassSet,
     pub(super) known: Vec<Sensitive<String>>,
     pub(super) unnamed: Vec<SubjectRef>,
+    /// Its media type, where that is another than the caller's.
+    pub(super) media: Option<String>,
 }
 
 /// Guards and stores the whole body of a call, or answers the query that it is.
@@ -233,8 +235,11 @@ pub(super) async fn content(
     body: &[u8],
 ) -> Stage<Content> {
     let (route, plan, matched) = call;
-    let form = route.request_format == BodyFormat::Form;
-    readable(headers, form)?;
+    readable(headers, route.request_format)?;
+    if route.request_format == BodyFormat::Multipart {
+        let (content, media) = upload::content(snapshot, call, method, headers, body).await?;
+        return Ok(Content { media: Some(media), ..content });
+    }
     if let Some(rule) = search::body_rule(matched) {
         let query = search::body(snapshot, rule, body).await?;
         let (body, looked_for, known) = (query.text.into_bytes(), query.classes, query.known);
@@ -253,6 +258,7 @@ pub(super) async fn content(
         looked_for: ClassSet::EMPTY,
         known,
         unnamed: sealed.unnamed,
+        media: None,
     })
 }
 
@@ -274,7 +280,11 @@ fn guard(
 }
 
 /// Whether the body is of the media type that the route takes, and not in a content coding.
-pub(super) fn readable(headers: &HeaderMap, form: bool) -> Stage<()> {
+pub(super) fn readable(headers: &HeaderMap, format: BodyFormat) -> Stage<()> {
+    if format == BodyFormat::Multipart {
+        return upload::readable(headers);
+    }
+    let form = format == BodyFormat::Form;
     let media = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
     if !media.is_some_and(|media| if form { is_form(media) } else { is_json(media) }) {
         let detail = if form {

@@ -1,6 +1,7 @@
 //! The composition root: a configuration in, a running gateway out. Every stage is called from `exchange`; none calls another.
 
 mod admin;
+mod batch;
 mod body;
 mod budget;
 mod build;
@@ -26,6 +27,7 @@ mod stored;
 mod stored_status;
 mod threads;
 mod trace;
+mod upload;
 mod verify;
 mod worker;
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Request, StatusCode, header, request::Parts as RequestHead};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header, request::Parts as RequestHead};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming as Inbound;
@@ -60,7 +60,7 @@ pub(super) async fn protect(
     known.extend(matched.protected.iter().map(|(_, value)| value.clone()));
     let mut written = ClassSet::EMPTY;
     let trouble = Trouble::default();
-    let mut unnamed = Vec::new();
+    let (mut unnamed, mut media) = (Vec::new(), None);
     let body = if body.is_end_stream() {
         OutboundBody::Full(Bytes::new())
     } else if route.request_format == BodyFormat::Empty {
@@ -75,17 +75,20 @@ pub(super) async fn protect(
         let reach = Reach { patience, until: None, bytes: left };
         OutboundBody::Stream(Streamed { body: Paced::new(body, reach), trouble: trouble.clone() })
     } else {
-        call::readable(&head.headers, route.request_format == BodyFormat::Form)?;
+        call::readable(&head.headers, route.request_format)?;
         let limit = (exchange.snapshot.limits.guarded_body_bytes, "limits.guarded_body_bytes");
         let bytes = read(exchange, body, limit).await?;
         let call = (route, plan, matched);
         let content = call::content(&exchange.snapshot, call, &head.method, &head.headers, &bytes).await?;
-        (written, unnamed) = (content.written, content.unnamed);
+        (written, unnamed, media) = (content.written, content.unnamed, content.media);
         looked_for = looked_for.union(content.looked_for);
         known.extend(content.known);
         OutboundBody::Full(Bytes::from(content.body))
     };
-    let headers = headers(exchange, site, plan, &head, &body)?;
+    let mut headers = headers(exchange, site, plan, &head, &body)?;
+    if let Some(media) = media.and_then(|media| HeaderValue::try_from(media).ok()) {
+        headers.insert(header::CONTENT_TYPE, media);
+    }
     let mut request = Request::new(body);
     *request.method_mut() = head.method;
     *request.uri_mut() = site.upstream.uri(&target.text).ok_or_else(|| {
@@ -233,7 +236,8 @@ pub(super) fn refused(error: &RewriteError) -> Refusal {
     }
 }
 
-fn headers(
+/// The header fields of a request to the CRM that carries `body`.
+pub(super) fn headers(
     exchange: &Exchange<'_>,
     site: &Site,
     plan: &Plan,

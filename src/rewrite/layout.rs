@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    formats::path::{PathError, Paths},
-    model::{BodyFormat, BodyMap, ClassId, ClassSet, ClassTable, Column},
+    formats::path::{PathError, Paths, Walker},
+    model::{BodyFormat, BodyMap, ClassId, ClassSet, ClassTable, Column, FieldRule, Step},
 };
 
 /// A body map cannot be followed.
@@ -32,6 +32,19 @@ pub(super) struct Rule {
     pub(super) column: Column,
 }
 
+/// What a map says of one place of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeafPlace {
+    /// A field with a class, or below one.
+    Protected,
+    /// The id of a record, and nothing else.
+    Record,
+    /// It says nothing.
+    Plain,
+    /// It depends on what stands next to it.
+    Unknown,
+}
+
 /// What is where in a body.
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -42,6 +55,9 @@ pub struct Layout {
     /// Sightings wait for a record's id.
     pub(super) has_subject: bool,
     pub(super) everything: bool,
+    /// Parts of a form that are documents with fields of their own.
+    parts: Arc<[(String, Arc<Layout>)]>,
+    form: bool,
 }
 
 impl Layout {
@@ -50,7 +66,7 @@ impl Layout {
     /// # Errors
     /// When its selectors are too many, or a class is not in `classes`.
     pub fn compile(map: &BodyMap, classes: &ClassTable) -> Result<Self, LayoutError> {
-        let has_fields = matches!(map.format, BodyFormat::Json | BodyFormat::Form);
+        let has_fields = matches!(map.format, BodyFormat::Json | BodyFormat::Form | BodyFormat::Multipart);
         if !(has_fields || map.fields.is_empty() && map.links.is_empty()) {
             return Err(LayoutError::NotJson);
         }
@@ -65,9 +81,21 @@ impl Layout {
             }
             rules.push(Rule { class: field.class, base64: field.base64, free_text, stored, column: field.column });
         }
+        let mut parts = Vec::new();
+        for (name, part) in &map.parts {
+            let part = Self::compile(part, classes)?;
+            present = present.union(part.classes);
+            parts.push((name.clone(), Arc::new(part)));
+        }
+        if map.format == BodyFormat::Multipart {
+            // Its files are searched.
+            present = present.union(classes.free_text().into_iter().collect()).union(classes.detected());
+        }
         Ok(Self {
             paths: Arc::new(Paths::compile(map)?),
             rules: rules.into(),
+            parts: parts.into(),
+            form: map.format == BodyFormat::Multipart,
             classes: present,
             links: !map.links.is_empty(),
             has_subject: map.subject.is_some(),
@@ -82,11 +110,36 @@ impl Layout {
         Self {
             paths: Arc::new(Paths::everything()),
             rules: Box::default(),
+            parts: Arc::default(),
+            form: false,
             classes: classes.detected().union(text),
             links: true,
             has_subject: false,
             everything: true,
         }
+    }
+
+    /// The layout of an object each member of which is free text: of files that no field names.
+    ///
+    /// # Errors
+    /// Never, where `classes` is the table of the snapshot.
+    pub fn of_texts(classes: &ClassTable) -> Result<Self, LayoutError> {
+        let selector = "$.*".parse().map_err(|_| LayoutError::UnknownClass)?;
+        let class = classes.free_text().ok_or(LayoutError::UnknownClass)?;
+        let field = FieldRule { selector, class, base64: false, column: Column::default() };
+        Self::compile(&BodyMap { fields: vec![field], ..BodyMap::default() }, classes)
+    }
+
+    /// Whether a field selects the member `name` of the document.
+    #[must_use]
+    pub fn names(&self, name: &str) -> bool {
+        self.place(&[Step::Name(name.to_owned())]) != LeafPlace::Plain
+    }
+
+    /// The layout of the part `name`, when it is a document with fields of its own.
+    #[must_use]
+    pub fn part(&self, name: &str) -> Option<&Arc<Self>> {
+        self.parts.iter().find(|(known, _)| known == name).map(|(_, part)| part)
     }
 
     /// The classes that may be met.
@@ -101,6 +154,33 @@ impl Layout {
         self.has_subject
     }
 
+    /// What is at `path`: names and indices from the root. Where a filter decides, or no map describes the body, nothing is
+    /// known.
+    #[must_use]
+    pub fn place(&self, path: &[Step]) -> LeafPlace {
+        if self.everything {
+            return LeafPlace::Unknown;
+        }
+        let mut walker = Walker::new(Arc::clone(&self.paths));
+        let mut at = walker.root();
+        for step in path {
+            if walker.filters(at).next().is_some() {
+                return LeafPlace::Unknown;
+            }
+            at = match step {
+                Step::Name(name) => walker.member(at, name.as_bytes()),
+                Step::Index(index) => walker.element(at, *index),
+                Step::Wildcard | Step::Descendant(_) | Step::WhereEquals { .. } => return LeafPlace::Unknown,
+            };
+        }
+        match walker.node(at) {
+            _ if walker.filters(at).next().is_some() => LeafPlace::Unknown,
+            Some(node) if !node.fields().is_empty() => LeafPlace::Protected,
+            Some(node) if node.is_subject() => LeafPlace::Record,
+            _ => LeafPlace::Plain,
+        }
+    }
+
     /// Whether text is searched by the detectors.
     #[must_use]
     pub fn scans_text(&self) -> bool {
@@ -110,6 +190,6 @@ impl Layout {
     /// Whether nothing is protected and nothing rewritten: the body may be relayed unread.
     #[must_use]
     pub fn is_pass_through(&self) -> bool {
-        !self.everything && self.rules.is_empty() && !self.links
+        !self.everything && !self.form && self.rules.is_empty() && !self.links
     }
 }

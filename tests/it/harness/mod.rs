@@ -3,6 +3,7 @@
 
 mod client;
 mod command;
+mod fake;
 mod line;
 mod session;
 mod setup;
@@ -16,6 +17,7 @@ use std::{
 
 pub use client::{Answer, Client};
 pub use command::{Said, fieldgate};
+pub use fake::{Asked, Fake};
 pub use line::Line;
 pub use session::{Hello, Session, get};
 pub use setup::Setup;

@@ -10,7 +10,7 @@ use fieldgate::{
 use tokio::sync::watch;
 
 use super::{
-    free_port,
+    Fake, free_port,
     world::{Running, World},
 };
 
@@ -24,6 +24,7 @@ pub struct Setup {
     edit: Vec<(String, String)>,
     files: Vec<(String, String)>,
     append: String,
+    fake: Option<Arc<Fake>>,
 }
 
 impl Setup {
@@ -34,7 +35,13 @@ impl Setup {
 
     /// This CRM.
     pub fn of(crm: Crm) -> Self {
-        Self { crm, map: "sandbox".to_owned(), edit: Vec::new(), files: Vec::new(), append: String::new() }
+        Self { crm, map: "sandbox".to_owned(), edit: Vec::new(), files: Vec::new(), append: String::new(), fake: None }
+    }
+
+    /// This CRM answers instead of the sample one.
+    pub fn answered_by(mut self, fake: &Arc<Fake>) -> Self {
+        self.fake = Some(Arc::clone(fake));
+        self
     }
 
     /// Takes the API map in this file of `tests/data`.
@@ -105,10 +112,13 @@ impl Setup {
         let config = Arc::clone(&tls::server_config(&settings, &|path| folder.join(path), "test").unwrap().config);
         let (curtain, closing) = watch::channel(false);
         let serving = Arc::clone(&crm);
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(sandbox::serve(socket, config, serving, closing)).unwrap();
-        });
+        match self.fake {
+            Some(fake) => fake.serve(socket, config),
+            None => drop(std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(sandbox::serve(socket, config, serving, closing)).unwrap();
+            })),
+        }
         let listen = free_port();
         let init = Init {
             upstream: origin,
