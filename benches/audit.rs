@@ -64,6 +64,7 @@ fn reveal() -> AccessEvent {
         kind: AccessKind::Reveal { part: 1 },
         at: now(),
         request: 0,
+        call: None,
         trace: None,
         actor: Arc::new(Actor { principal: Some(Arc::new(principal)), address: Ipv4Addr::new(10, 4, 2, 17).into() }),
         purpose: Arc::new(Reason::default()),

@@ -18,7 +18,10 @@ use fieldgate::{
         Selector, Storage, Timestamp, TokenShape, Views,
     },
     protect::Protector,
-    rewrite::{Layout, Limits, Plan, ResponseView, Tools, WriteBack, guard_request},
+    rewrite::{
+        Layout, Limits, Plan, ResponseView, Tools, WriteBack, guard_request,
+        multipart::{self, InnerRequest, InnerResponse, Parameters, write_request, write_response},
+    },
 };
 
 /// Classes like those of a real configuration.
@@ -337,4 +340,32 @@ pub fn search(data: &[u8]) {
     let again = Query::parse(*dialect, &FIELDS, &out).expect("what is written is accepted");
     assert_eq!(again.asks().len(), query.asks().len());
     assert!(again.asks().iter().all(|ask| ask.value.expose() == "a#b@c"), "an old value stays");
+}
+
+/// A body is refused, or its parts are those that a reader finds who looks for nothing but delimiter lines; written again they
+/// are the same, and so are the messages in them.
+pub fn multipart(data: &[u8]) {
+    const BOUNDARY: &str = "b1";
+    if let Some(parameters) = std::str::from_utf8(data).ok().and_then(Parameters::parse) {
+        assert!(parameters.names().all(|name| parameters.get(name).is_some_and(|value| !value.contains(['"', '\\']))));
+    }
+    let Ok(parts) = multipart::read(BOUNDARY, data, 64) else { return };
+    let lines = data.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"--b1")).count();
+    assert_eq!(lines, parts.len() + 1, "another reader finds other parts");
+    let copy: Vec<_> = parts.iter().map(|part| (part.headers.clone(), part.body)).collect();
+    let (boundary, body) = multipart::write(&copy);
+    assert_eq!(multipart::read(&boundary, &body, 64).as_ref(), Ok(&parts), "written again it differs");
+    for part in &parts {
+        if let Some(request) = InnerRequest::parse(part.body) {
+            let again = write_request(request.method, request.target, &request.headers, request.body);
+            let again = InnerRequest::parse(&again);
+            let fits = multipart::value_of(&request.headers, "content-length").is_none();
+            assert!(!fits || again.as_ref() == Some(&request), "a request inside differs");
+        }
+        if let Some(answer) = InnerResponse::parse(part.body) {
+            let again = write_response(answer.status, "", &answer.headers, answer.body);
+            let fits = multipart::value_of(&answer.headers, "content-length").is_none();
+            assert!(!fits || InnerResponse::parse(&again).as_ref() == Some(&answer), "an answer inside differs");
+        }
+    }
 }

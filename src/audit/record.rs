@@ -118,6 +118,9 @@ impl Recorder {
         let mut json = Json::new(&mut out.bytes);
         head(&mut json, kind(&event.kind), event.at)?;
         json.plain("req", |out| push_uuid(out, event.request));
+        if let Some(call) = event.call {
+            json.count("call", u64::from(call));
+        }
         if let AccessKind::Reveal { part } = event.kind {
             json.object("part");
             json.count("n", u64::from(part));

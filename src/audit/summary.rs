@@ -21,6 +21,9 @@ pub fn summary(record: &Value) -> String {
     if record.get("op").is_some() {
         let _ = write!(out, "  {}", text("/op/template").or(text("/op/method")).unwrap_or("-"));
     }
+    if let Some(call) = record.get("call") {
+        let _ = write!(out, "  call {call}");
+    }
     if let Some(code) = text("/purpose/code") {
         let _ = write!(out, "  purpose {code}");
     }

@@ -93,6 +93,8 @@ pub struct LimitSettings {
     pub exchanges: usize,
     /// A request body that has to be read before it is forwarded (protected fields), in bytes.
     pub guarded_body_bytes: Bytes,
+    /// A batch, and the CRM's answer to one after decoding, in bytes: both are held whole.
+    pub batch_body_bytes: Bytes,
     /// A request body that is streamed through, in bytes.
     pub request_body_bytes: u64,
     /// A response body after decoding, in bytes.
@@ -114,6 +116,7 @@ impl Default for LimitSettings {
         Self {
             exchanges: 4_096,
             guarded_body_bytes: 8 * 1024 * 1024,
+            batch_body_bytes: 16 * 1024 * 1024,
             request_body_bytes: 1024 * 1024 * 1024,
             response_body_bytes: 16 * 1024 * 1024 * 1024,
             expansion: 200,
@@ -135,6 +138,7 @@ impl LimitSettings {
             &[
                 ("exchanges", wide(self.exchanges), 1, 1 << 20),
                 ("guarded_body_bytes", wide(self.guarded_body_bytes), 1_024, 1 << 30),
+                ("batch_body_bytes", wide(self.batch_body_bytes), 1_024, 1 << 30),
                 ("request_body_bytes", self.request_body_bytes, 1, 1 << 50),
                 ("response_body_bytes", self.response_body_bytes, 1_024, 1 << 50),
                 ("expansion", self.expansion, 1, 100_000),

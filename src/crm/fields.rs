@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
+use http::Method;
 use toml::{Spanned, de::DeValue};
 
 use super::document::{Report, Section, Text, text};
-use crate::model::{BodyFormat, BodyMap, ClassId, ClassTable, Column, Delimiter, FieldRule, Selector, Step};
+use crate::model::{
+    Action, Batch, BodyFormat, BodyMap, ClassId, ClassTable, Column, Delimiter, FieldRule, Files, Selector, Step,
+};
 
 /// A named set of fields, written once and included at several places.
 #[derive(Default)]
@@ -83,6 +86,31 @@ pub(super) fn body(
     let plain = builder.selectors(&mut section, report);
     builder.map.record = section.text("record", report).and_then(|text| selector(&text, report));
     builder.map.subject = section.text("subject", report).and_then(|text| selector(&text, report));
+    let form = builder.map.format == BodyFormat::Multipart;
+    let (files, parts) = (section.text("files", report), section.section("part", report));
+    if let (false, Some(at)) =
+        (form, files.as_ref().map(|text| text.span.start).or(parts.as_ref().map(|part| part.start)))
+    {
+        report.at(at, "`files` and `part` without a form of parts", "write format = \"multipart\", or remove them");
+    }
+    if let Some(files) = files {
+        builder.map.files = self::files(&files, report);
+    }
+    let described = described || parts.is_some();
+    if let Some(parts) = parts {
+        for (name, value) in parts.entries() {
+            let DeValue::Table(table) = value.get_ref() else {
+                report.at(value.span().start, "a part is not a table", "write part.\"JSON\".fields = { … }");
+                continue;
+            };
+            let start = value.span().start;
+            let inner = body(Some(Section::new(table, start)), "part", None, start, context, report);
+            if inner.format != BodyFormat::Json {
+                report.at(start, "a part with fields of its own is JSON", "remove its format");
+            }
+            builder.map.parts.push((name.value.to_owned(), inner));
+        }
+    }
     section.close(report);
     builder.check_plain(plain, report);
     let map = builder.map;
@@ -97,17 +125,41 @@ pub(super) fn body(
         || !map.plain.is_empty()
         || map.record.is_some()
         || map.subject.is_some();
-    if map.format == BodyFormat::Form && what == "response" {
+    if matches!(map.format, BodyFormat::Form | BodyFormat::Multipart) && what == "response" {
         report.at(start, "a response is not read as a form", "write `json`, `opaque` or `empty`");
     }
     if map.format == BodyFormat::Sse && what == "request" {
         report.at(start, "a request is not read as a stream of events", "write `json`, `opaque` or `empty`");
+    }
+    if matches!(map.format, BodyFormat::Batch(_)) && what == "response" {
+        report.at(start, "a response is not read as a batch", "give the batch's `request` this format; remove it here");
     }
     reachable(&map, start, report);
     if !has_fields && has_rules {
         report.at(start, "fields of a body that has none", "they would never be applied: remove them or the format");
     }
     map
+}
+
+/// A batch is a vessel: what it reads and changes is decided and recorded for each call inside. `response` is where the
+/// route describes one, `route` where the route starts.
+pub(super) fn check_batch(
+    (response, route): (Option<usize>, usize),
+    method: Option<&Method>,
+    action: Option<Action>,
+    report: &mut Report<'_>,
+) {
+    if let Some(at) = response {
+        let help = "remove it: each answer inside is read as the route of its request says";
+        report.at(at, "a batch has no response of its own", help);
+    }
+    if method.is_some_and(|method| method != Method::POST) {
+        report.at(route, "a batch that is not sent with POST", "write match = \"POST …\"");
+    }
+    if action.is_some_and(Action::is_write) {
+        let help = "write action = \"list\": what the requests inside change is decided for each of them";
+        report.at(route, "a batch changes nothing by itself", help);
+    }
 }
 
 /// The class named by `text`.
@@ -279,6 +331,10 @@ fn format(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> BodyFormat 
         "sse" => BodyFormat::Sse,
         "xml" => BodyFormat::Xml,
         "form" => BodyFormat::Form,
+        "multipart" => BodyFormat::Multipart,
+        "odata_batch" => BodyFormat::Batch(Batch::OData),
+        "salesforce_composite" => BodyFormat::Batch(Batch::SalesforceComposite),
+        "salesforce_batch" => BodyFormat::Batch(Batch::SalesforceBatch),
         "opaque" => BodyFormat::Opaque,
         "empty" => BodyFormat::Empty,
         other => {
@@ -286,7 +342,8 @@ fn format(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> BodyFormat 
                 text.span,
                 0,
                 format!("unknown format `{other}`"),
-                "write `json`, `ndjson`, `csv`, `sse`, `xml`, `form`, `opaque` or `empty`",
+                "write `json`, `ndjson`, `csv`, `sse`, `xml`, `form`, `multipart`, `odata_batch`, `salesforce_composite`, \
+                 `salesforce_batch`, `opaque` or `empty`",
             );
             BodyFormat::Empty
         }
@@ -330,6 +387,18 @@ fn has_name(step: &Step) -> bool {
         Step::Name(_) | Step::Wildcard => true,
         Step::Descendant(inner) => has_name(inner),
         Step::Index(_) | Step::WhereEquals { .. } => false,
+    }
+}
+
+fn files(text: &Text<'_>, report: &mut Report<'_>) -> Files {
+    match text.value {
+        "pass" => Files::Pass,
+        "refuse" => Files::Refuse,
+        other => {
+            let what = format!("unknown rule `{other}`");
+            report.inside(text.span.clone(), 0, what, "write `pass` or `refuse`, for files that are no text");
+            Files::Refuse
+        }
     }
 }
 

@@ -129,7 +129,12 @@ impl<'d> Loader<'_, '_, 'd> {
         let bodiless = reads || section.value("request").is_some();
         let request = section.section("request", &mut self.report);
         let request = fields::body(request, "request", absent(bodiless), start, &self.context, &mut self.report);
-        let bodiless = section.value("response").is_some();
+        let batch = matches!(request.format, BodyFormat::Batch(_));
+        if batch {
+            let place = (section.value("response").map(|value| value.span().start), start);
+            fields::check_batch(place, method, action, &mut self.report);
+        }
+        let bodiless = batch || section.value("response").is_some();
         let response = section.section("response", &mut self.report);
         let response = fields::body(response, "response", absent(bodiless), start, &self.context, &mut self.report);
         let write_back = section.text("write_back", &mut self.report);

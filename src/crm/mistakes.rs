@@ -65,6 +65,10 @@ fn each_mistake_is_found_at_its_place() {
         ),
         ("response.format = 'json'", "8:1 the response body has fields and none is named"),
         ("response.format = 'form'\nresponse.fields = {}", "8:1 a response is not read as a form"),
+        ("response.format = 'multipart'\nresponse.fields = {}", "8:1 a response is not read as a form"),
+        ("response.format = 'odata_batch'", "8:1 a response is not read as a batch"),
+        ("response.fields = {}\nresponse.files = 'pass'", "9:18 `files` and `part` without a form of parts"),
+        ("response.fields = {}\nresponse.part.'J'.fields = {}", "9:10 `files` and `part` without a form of parts"),
         ("response.format = 'opaque'\nresponse.links = ['$.a']", "8:1 fields of a body that has none"),
         ("colour = 1\nresponse.fields = {}", "8:1 unknown key `colour`"),
         ("subject = 'id'\nresponse.fields = {}", "8:12 a variable of the template is expected"),
@@ -231,4 +235,41 @@ fn broken_toml_is_reported_with_its_place() {
         assert!(found[0].starts_with(place) && found[0].contains("not TOML"), "{found:?}");
     }
     assert_eq!(found("[map]\nname = 'm'\n"), ["1:1 the map has no route"]);
+}
+
+/// A route that is sent with POST, with one line more.
+fn posted(line: &str) -> Vec<String> {
+    found(&format!(
+        "[map]\nname = 'm'\n[[route]]\nname = 'a'\nmatch = 'POST /a'\nresource = 'r'\naction = 'create'\n{line}\n"
+    ))
+}
+
+#[test]
+fn a_batch_or_a_form_that_could_not_be_served_is_a_mistake() {
+    for (line, expected) in [
+        ("request.format = 'odata_batch'", "3:1 a batch changes nothing by itself"),
+        ("request.format = 'multipart'\nresponse.fields = {}", "8:1 the request body has fields and none is named"),
+        (
+            "request.format = 'multipart'\nrequest.files = 'keep'\nrequest.fields = {}\nresponse.fields = {}",
+            "9:17 unknown rule `keep`",
+        ),
+        ("request.format = 'multipart'\nrequest.part.'J' = 1\nresponse.fields = {}", "9:18 a part is not a table"),
+        (
+            "request.format = 'multipart'\nrequest.part.'J'.format = 'form'\nrequest.part.'J'.fields = {}\nresponse.fields = {}",
+            "9:14 a part with fields of its own is JSON",
+        ),
+    ] {
+        let found = posted(line);
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{line}: {found:?}");
+    }
+    for kind in ["odata_batch", "salesforce_composite", "salesforce_batch"] {
+        let map = |method: &str, rest: &str| {
+            found(&format!(
+                "[map]\nname = 'm'\n[[route]]\nname = 'a'\nmatch = '{method} /a'\nresource = 'r'\naction = 'list'\nrequest.format = '{kind}'\n{rest}\n"
+            ))
+        };
+        assert!(map("POST", "").is_empty());
+        assert_eq!(map("POST", "response.fields = {}"), ["9:1 a batch has no response of its own"]);
+        assert_eq!(map("GET", ""), ["3:1 a batch that is not sent with POST"]);
+    }
 }

@@ -66,9 +66,41 @@ pub fn to_json(form: &[u8]) -> Result<Vec<u8>, FormError> {
 /// # Errors
 /// When it is not an object of strings.
 pub fn from_json(json: &[u8]) -> Result<Vec<u8>, FormError> {
-    let mut reader = serde_json::Deserializer::from_slice(json);
-    let form = reader.deserialize_map(Pairs).map_err(|_| FormError::NotAForm)?;
+    let mut form = String::new();
+    for (name, value) in pairs(json)? {
+        if !form.is_empty() {
+            form.push('&');
+        }
+        form.extend(utf8_percent_encode(&name, ESCAPED));
+        form.push('=');
+        form.extend(utf8_percent_encode(&value, ESCAPED));
+    }
     Ok(form.into_bytes())
+}
+
+/// The object with these members, all of them texts.
+#[must_use]
+pub fn object<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> Vec<u8> {
+    let mut json = vec![b'{'];
+    for (name, value) in pairs {
+        if json.len() > 1 {
+            json.push(b',');
+        }
+        quote(name, &mut json);
+        json.push(b':');
+        quote(value, &mut json);
+    }
+    json.push(b'}');
+    json
+}
+
+/// The members of an object of texts, in order; a name may come twice.
+///
+/// # Errors
+/// When it is none.
+pub fn pairs(json: &[u8]) -> Result<Vec<(String, String)>, FormError> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    reader.deserialize_map(Pairs).map_err(|_| FormError::NotAForm)
 }
 
 fn decoded(bytes: &[u8], number: usize) -> Result<String, FormError> {
@@ -88,23 +120,18 @@ fn decoded(bytes: &[u8], number: usize) -> Result<String, FormError> {
 struct Pairs;
 
 impl<'de> Visitor<'de> for Pairs {
-    type Value = String;
+    type Value = Vec<(String, String)>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("an object of strings")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<String, A::Error> {
-        let mut form = String::new();
-        while let Some((name, value)) = members.next_entry::<String, String>()? {
-            if !form.is_empty() {
-                form.push('&');
-            }
-            form.extend(utf8_percent_encode(&name, ESCAPED));
-            form.push('=');
-            form.extend(utf8_percent_encode(&value, ESCAPED));
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = members.next_entry()? {
+            pairs.push(pair);
         }
-        Ok(form)
+        Ok(pairs)
     }
 }
 

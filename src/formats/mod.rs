@@ -8,6 +8,7 @@ pub mod form;
 mod handler;
 mod intake;
 pub mod json;
+pub mod multipart;
 mod out;
 pub mod path;
 mod reader;

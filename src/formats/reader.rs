@@ -56,7 +56,12 @@ impl Reader {
             BodyFormat::Ndjson => Self::Lines(Box::new(Lines::new(paths, limits))),
             BodyFormat::Csv(delimiter) => Self::Csv(Box::new(Csv::new(paths, limits, delimiter))),
             BodyFormat::Sse => Self::Events(Box::new(Events::new(paths, limits))),
-            BodyFormat::Json | BodyFormat::Form | BodyFormat::Opaque | BodyFormat::Empty => {
+            BodyFormat::Json
+            | BodyFormat::Form
+            | BodyFormat::Multipart
+            | BodyFormat::Batch(_)
+            | BodyFormat::Opaque
+            | BodyFormat::Empty => {
                 Self::Json(Box::new(Splicer::new(paths, limits)))
             }
             BodyFormat::Xml => Self::Xml(Box::new(Xml::new(paths, limits))),

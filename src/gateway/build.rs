@@ -118,6 +118,8 @@ pub fn build(
         limits: config.limits.clone(),
         timeouts: config.timeouts.clone(),
         sites,
+        // A table without free text has none that a file could be.
+        texts: Arc::new(Layout::of_texts(&config.classes).unwrap_or_else(|_| (*catch_all).clone())),
         catch_all,
         vault: vault.cloned(),
         folded: columns(&maps, true),
@@ -386,6 +388,7 @@ fn route_plan(
             method: "",
         }),
         status: status.route(upstream, &route.name),
+        files: route.request.files,
         write_back: route.write_back.map(|rule| match rule {
             crm::WriteBackRule::Drop => WriteBack::Drop,
             crm::WriteBackRule::Refuse => WriteBack::Refuse,

@@ -69,10 +69,33 @@ impl Ending {
 
     /// A record of this exchange.
     pub(super) fn event(&self, kind: AccessKind, subjects: Vec<Subject>, written: ClassSet) -> Event {
+        Event::Access(self.access(kind, subjects, written))
+    }
+
+    /// A record of call `number` of this exchange, counted from 1.
+    pub(super) fn call_event(
+        &self,
+        (number, operation): (u32, &Arc<Operation>),
+        decision: &Arc<EventDecision>,
+        kind: AccessKind,
+        subjects: Vec<Subject>,
+        (written, searched): (ClassSet, ClassSet),
+    ) -> Event {
         Event::Access(AccessEvent {
+            call: Some(number),
+            operation: Arc::clone(operation),
+            decision: Arc::clone(decision),
+            searched,
+            ..self.access(kind, subjects, written)
+        })
+    }
+
+    fn access(&self, kind: AccessKind, subjects: Vec<Subject>, written: ClassSet) -> AccessEvent {
+        AccessEvent {
             kind,
             at: self.shared.now(),
             request: self.request,
+            call: None,
             trace: self.trace,
             actor: Arc::clone(&self.actor),
             purpose: Arc::clone(&self.purpose),
@@ -82,7 +105,7 @@ impl Ending {
             searched: self.searched,
             decision: Arc::clone(&self.decision),
             classes: Arc::clone(&self.classes),
-        })
+        }
     }
 
     /// Appends a record and waits until it is durable.

@@ -6,8 +6,10 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, heade
 use hyper::body::Incoming as Inbound;
 
 use super::{
+    batch,
     body::Body,
     budget::{self, Meter},
+    call::{self, Call},
     ending::Ending,
     etag::ViewTag,
     paced::Reach,
@@ -21,10 +23,13 @@ use super::{
     worker::Worker,
 };
 use crate::{
+    audit::Receipt,
     crm::Matched,
     crypto,
     listener::Incoming,
-    model::{AccessKind, Actor, ClassSet, Peer, Principal, Purpose, Sensitive, Sighting, Subject, Timestamp},
+    model::{
+        AccessKind, Actor, BodyFormat, ClassSet, Peer, Principal, Purpose, Sensitive, Sighting, Subject, Timestamp,
+    },
     upstream::{self, UpstreamError},
 };
 
@@ -83,6 +88,10 @@ impl<'w> Exchange<'w> {
         }
         let (matched, route) = self.map(&site, &head)?;
         let plan = self.authorise(&site, &route, &principal)?;
+        if let BodyFormat::Batch(kind) = route.request_format {
+            let call = Call { matched, route, plan };
+            return batch::run(self, &site, &principal, call, kind, (head, body)).await;
+        }
         let outbound = request::protect(self, &site, &route, &matched, &plan, head, body).await?;
         self.meter = budget::open(self, &site, &route, &matched, &plan, outbound.written)?;
         self.intent(&route, &matched, &outbound).await?;
@@ -111,6 +120,11 @@ impl<'w> Exchange<'w> {
             Box::new(Refusal::new("gone", StatusCode::MISDIRECTED_REQUEST, detail))
         })?;
         Ok((site, head, body))
+    }
+
+    /// The record that a caller may quote, when the body shows nothing.
+    pub(super) fn quote(&mut self, receipt: &Receipt) {
+        self.reference = HeaderValue::try_from(receipt.reference()).ok();
     }
 
     fn identify(&mut self, head: &RequestHead) -> Stage<Arc<Principal>> {
@@ -143,14 +157,7 @@ impl<'w> Exchange<'w> {
             return Err(Box::new(Refusal::new("method_override", StatusCode::BAD_REQUEST, detail)));
         }
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-        let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
-        let matched = site
-            .api
-            .matches(method, target)
-            .map_err(|error| Box::new(Refusal::new(error.code(), StatusCode::NOT_FOUND, error.to_string())))?;
-        let route = site.route(matched.route.index).cloned().ok_or_else(|| {
-            Box::new(Refusal::new("unmapped_route", StatusCode::NOT_FOUND, "no route of the API map matches"))
-        })?;
+        let (matched, route) = call::find(site, &head.method, target)?;
         self.ending.operation = Arc::clone(&route.operation);
         self.ending.route = Some(Arc::clone(&route.status));
         Ok((matched, route))
@@ -178,7 +185,7 @@ impl<'w> Exchange<'w> {
         };
         let recorded = self.ending.record(AccessKind::Intent, subjects, outbound.written).await;
         let receipt = recorded.map_err(|_| Box::new(Refusal::audit_unavailable()))?;
-        self.reference = HeaderValue::try_from(receipt.reference()).ok();
+        self.quote(&receipt);
         Ok(())
     }
 
@@ -231,7 +238,16 @@ impl<'w> Exchange<'w> {
                 decision.rules = refusal.rules.clone().into();
             }
             self.ending.decision = Arc::new(decision);
-            match self.ending.record(AccessKind::Deny, Vec::new(), ClassSet::EMPTY).await {
+            let decision = &self.ending.decision;
+            let deny = match &refusal.call {
+                None => self.ending.event(AccessKind::Deny, Vec::new(), ClassSet::EMPTY),
+                Some((number, inner)) => {
+                    let inner = (*number, inner);
+                    let classes = (ClassSet::EMPTY, ClassSet::EMPTY);
+                    self.ending.call_event(inner, decision, AccessKind::Deny, Vec::new(), classes)
+                }
+            };
+            match self.ending.shared().record(&deny).await {
                 Ok(receipt) => self.reference = HeaderValue::try_from(receipt.reference()).ok(),
                 Err(_) => refusal = Refusal::audit_unavailable(),
             }

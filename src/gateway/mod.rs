@@ -1,9 +1,11 @@
 //! The composition root: a configuration in, a running gateway out. Every stage is called from `exchange`; none calls another.
 
 mod admin;
+mod batch;
 mod body;
 mod budget;
 mod build;
+mod call;
 mod coding;
 mod control;
 mod ending;
@@ -26,6 +28,7 @@ mod stored;
 mod stored_status;
 mod threads;
 mod trace;
+mod upload;
 mod verify;
 mod worker;
 

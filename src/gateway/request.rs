@@ -7,26 +7,24 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Request, StatusCode, header, request::Parts as RequestHead};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header, request::Parts as RequestHead};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming as Inbound;
 
 use super::{
+    call,
     exchange::{Exchange, Stage},
-    media,
     paced::{Cut, Paced, Reach},
     plan::Plan,
     respond::Refusal,
     search,
     snapshot::{RoutePlan, Site},
-    stored::Sealed,
 };
 use crate::{
     crm::Matched,
     listener::{BodyError, BodyFault, body_fault},
     model::{BodyFormat, ClassSet, Sensitive, SubjectRef},
-    protect, rewrite,
     rewrite::RewriteError,
     upstream,
 };
@@ -54,7 +52,7 @@ pub(super) async fn protect(
     head: RequestHead,
     body: Inbound,
 ) -> Stage<Outbound> {
-    refuse_stand_ins(matched)?;
+    call::refuse_stand_ins(matched)?;
     let target = search::target(&exchange.snapshot, matched).await?;
     let mut looked_for = target.classes;
     let mut known = site.secrets.clone();
@@ -62,19 +60,13 @@ pub(super) async fn protect(
     known.extend(matched.protected.iter().map(|(_, value)| value.clone()));
     let mut written = ClassSet::EMPTY;
     let trouble = Trouble::default();
-    let mut unnamed = Vec::new();
+    let (mut unnamed, mut media) = (Vec::new(), None);
     let body = if body.is_end_stream() {
         OutboundBody::Full(Bytes::new())
     } else if route.request_format == BodyFormat::Empty {
         no_body(exchange, body).await?;
         OutboundBody::Full(Bytes::new())
-    } else if let Some(rule) = search::body_rule(matched) {
-        let bytes = query_body(exchange, &head, body).await?;
-        let query = search::body(&exchange.snapshot, rule, &bytes).await?;
-        looked_for = looked_for.union(query.classes);
-        known.extend(query.known);
-        OutboundBody::Full(Bytes::from(query.text))
-    } else if route.request.is_pass_through() {
+    } else if search::body_rule(matched).is_none() && route.request.is_pass_through() {
         let left = exchange.snapshot.limits.request_body_bytes;
         if body.size_hint().lower() > left {
             return Err(Box::new(Fault::TooLarge("limits.request_body_bytes").refusal()));
@@ -83,18 +75,20 @@ pub(super) async fn protect(
         let reach = Reach { patience, until: None, bytes: left };
         OutboundBody::Stream(Streamed { body: Paced::new(body, reach), trouble: trouble.clone() })
     } else {
-        let guarded = guard(exchange, route, plan, &head, body).await?;
-        written = guarded.written;
-        if !route.action.is_write() {
-            search::plain(&exchange.snapshot, &guarded.known)?;
-        }
-        known.extend(guarded.known);
-        let sealed = store(exchange, route, plan, matched, guarded.body).await?;
-        known.extend(sealed.known);
-        unnamed = sealed.unnamed;
-        OutboundBody::Full(Bytes::from(sealed.body))
+        call::readable(&head.headers, route.request_format)?;
+        let limit = (exchange.snapshot.limits.guarded_body_bytes, "limits.guarded_body_bytes");
+        let bytes = read(exchange, body, limit).await?;
+        let call = (route, plan, matched);
+        let content = call::content(&exchange.snapshot, call, &head.method, &head.headers, &bytes).await?;
+        (written, unnamed, media) = (content.written, content.unnamed, content.media);
+        looked_for = looked_for.union(content.looked_for);
+        known.extend(content.known);
+        OutboundBody::Full(Bytes::from(content.body))
     };
-    let headers = headers(exchange, site, plan, &head, &body)?;
+    let mut headers = headers(exchange, site, plan, &head, &body)?;
+    if let Some(media) = media.and_then(|media| HeaderValue::try_from(media).ok()) {
+        headers.insert(header::CONTENT_TYPE, media);
+    }
     let mut request = Request::new(body);
     *request.method_mut() = head.method;
     *request.uri_mut() = site.upstream.uri(&target.text).ok_or_else(|| {
@@ -105,87 +99,6 @@ pub(super) async fn protect(
         written = written.union(looked_for);
     }
     Ok(Outbound { request, written, known, trouble, unnamed })
-}
-
-/// A masked value in a query or a path finds nothing and means that the caller searches with what it was shown.
-fn refuse_stand_ins(matched: &Matched) -> Stage<()> {
-    if matched.protected.iter().any(|(_, value)| protect::is_stand_in(value.expose())) {
-        let detail = "the query or path carries a masked value; search with the value itself or by another field";
-        return Err(Box::new(Refusal::new("masked_value", StatusCode::CONFLICT, detail)));
-    }
-    Ok(())
-}
-
-async fn guard(
-    exchange: &Exchange<'_>,
-    route: &RoutePlan,
-    plan: &Plan,
-    head: &RequestHead,
-    body: Inbound,
-) -> Stage<rewrite::Guarded> {
-    let format = route.request_format;
-    readable(head, format)?;
-    let limit = (exchange.snapshot.limits.guarded_body_bytes, "limits.guarded_body_bytes");
-    let bytes = read(exchange, body, limit).await?;
-    if bytes.is_empty() {
-        return Ok(rewrite::Guarded::default());
-    }
-    let view = exchange.snapshot.request_view(route, plan);
-    let json = if format == BodyFormat::Form {
-        Some(rewrite::form::to_json(&bytes).map_err(|error| bad_form(&error))?)
-    } else {
-        None
-    };
-    let body = json.as_deref().unwrap_or(&bytes);
-    rewrite::guard_request(&view, body, route.write_back(&head.method))
-        .map_err(|error| Box::new(refused_as(format, &error)))
-}
-
-/// A body that is a query: read whole, like one whose fields are protected.
-async fn query_body(exchange: &Exchange<'_>, head: &RequestHead, body: Inbound) -> Stage<BytesMut> {
-    readable(head, BodyFormat::Json)?;
-    read(exchange, body, (exchange.snapshot.limits.guarded_body_bytes, "limits.guarded_body_bytes")).await
-}
-
-/// Whether the body is of the media type that the route takes, and not in a content coding.
-fn readable(head: &RequestHead, format: BodyFormat) -> Stage<()> {
-    let media = head.headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
-    if !media.is_some_and(|media| media::carries(media, format)) {
-        let detail = format!("this route takes `Content-Type: {}`, in UTF-8", media::example(format));
-        return Err(Box::new(Refusal::new("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)));
-    }
-    if head.headers.contains_key(header::CONTENT_ENCODING) {
-        let detail = "send the body without a content coding: its fields have to be read";
-        return Err(Box::new(Refusal::new("unsupported_coding", StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)));
-    }
-    Ok(())
-}
-
-/// The guarded body in the form in which the CRM stores it.
-async fn store(
-    exchange: &Exchange<'_>,
-    route: &RoutePlan,
-    plan: &Plan,
-    matched: &Matched,
-    body: Vec<u8>,
-) -> Stage<Sealed> {
-    let sealed = match exchange.snapshot.resolver(route) {
-        Some(resolver) if !body.is_empty() => {
-            let view = exchange.snapshot.request_view(route, plan);
-            resolver.seal(&view, body, matched.subject.as_ref()).await?
-        }
-        _ => Sealed { body, ..Sealed::default() },
-    };
-    if route.request_format != BodyFormat::Form || sealed.body.is_empty() {
-        return Ok(sealed);
-    }
-    let body = rewrite::form::from_json(&sealed.body).map_err(|error| bad_form(&error))?;
-    Ok(Sealed { body, ..sealed })
-}
-
-fn bad_form(error: &rewrite::form::FormError) -> Box<Refusal> {
-    let detail = format!("the form is not acceptable: {error}; encode it as UTF-8, percent-encoded");
-    Box::new(Refusal::new("invalid_form", StatusCode::BAD_REQUEST, detail))
 }
 
 /// A body up to `limit`, in bytes and with its name.
@@ -303,7 +216,7 @@ pub(super) fn refused(error: &RewriteError) -> Refusal {
     refused_as(BodyFormat::Json, error)
 }
 
-fn refused_as(format: BodyFormat, error: &RewriteError) -> Refusal {
+pub(super) fn refused_as(format: BodyFormat, error: &RewriteError) -> Refusal {
     let code = match format {
         BodyFormat::Ndjson => "invalid_ndjson",
         BodyFormat::Csv(_) => "invalid_csv",
@@ -325,7 +238,8 @@ fn refused_as(format: BodyFormat, error: &RewriteError) -> Refusal {
     }
 }
 
-fn headers(
+/// The header fields of a request to the CRM that carries `body`.
+pub(super) fn headers(
     exchange: &Exchange<'_>,
     site: &Site,
     plan: &Plan,

@@ -19,6 +19,8 @@ pub struct Refusal {
     pub headers: HeaderMap,
     /// Policies that decided, when policy refused.
     pub rules: Vec<std::sync::Arc<str>>,
+    /// The call of a batch that it is about, counted from 1, and what was asked for there.
+    pub call: Option<(u32, std::sync::Arc<crate::model::Operation>)>,
     /// Whether the connection has to end, because its framing cannot be trusted any more.
     pub closes: bool,
 }
@@ -33,6 +35,7 @@ impl Refusal {
             members: Map::new(),
             headers: HeaderMap::new(),
             rules: Vec::new(),
+            call: None,
             closes: false,
         }
     }

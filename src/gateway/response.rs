@@ -127,13 +127,51 @@ pub(super) async fn view(
     }
 }
 
-fn blocked(code: &'static str, detail: &str) -> Box<Refusal> {
+pub(super) fn blocked(code: &'static str, detail: &str) -> Box<Refusal> {
     Box::new(Refusal::blocked(code, detail))
+}
+
+/// The head of an answer inside of a batch: as that of a lone one.
+pub(super) fn inner_headers(
+    exchange: &Exchange<'_>,
+    site: &Site,
+    plan: &Plan,
+    headers: &mut HeaderMap,
+    known: &[Sensitive<String>],
+) -> Stage<()> {
+    upstream::headers::prepare_response(headers, false);
+    for name in [header::TRAILER, header::CONTENT_LENGTH, header::CONTENT_ENCODING] {
+        headers.remove(name);
+    }
+    links(site, headers)?;
+    conceal(headers, &exchange.snapshot.tools, known);
+    for name in &OF_OTHER_BYTES {
+        headers.remove(name);
+    }
+    exchange.view_tag(plan).mark(headers);
+    Ok(())
+}
+
+/// The head of an answer that was read whole and is written anew.
+pub(super) fn outer_headers(
+    exchange: &Exchange<'_>,
+    site: &Site,
+    plan: &Plan,
+    headers: &mut HeaderMap,
+    known: &[Sensitive<String>],
+) -> Stage<()> {
+    let cookies = if site.inbound.pass_cookies { headers.clone() } else { HeaderMap::new() };
+    inner_headers(exchange, site, plan, headers, known)?;
+    for cookie in cookies.get_all(header::SET_COOKIE) {
+        headers.append(header::SET_COOKIE, cookie.clone());
+    }
+    private(headers);
+    Ok(())
 }
 
 /// `Location`, `Content-Location` and `Link` point at the gateway; a redirect to another host is not passed on.
 fn links(site: &Site, headers: &mut HeaderMap) -> Stage<()> {
-    for name in [header::LOCATION, header::CONTENT_LOCATION, header::LINK] {
+    for name in [header::LOCATION, header::CONTENT_LOCATION, header::LINK, ENTITY_ID.clone()] {
         if !headers.contains_key(&name) {
             continue;
         }
@@ -164,6 +202,9 @@ fn links(site: &Site, headers: &mut HeaderMap) -> Stage<()> {
     }
     Ok(())
 }
+
+/// The URL of the record that was written (OData 4.01 Part 1 §8.3.4).
+static ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
 
 /// Drops response headers that carry a personal value: a detector's finding or something the request named.
 fn conceal(headers: &mut HeaderMap, tools: &rewrite::Tools, known: &[Sensitive<String>]) {
@@ -222,7 +263,7 @@ fn private(headers: &mut HeaderMap) {
 }
 
 /// Says that placeholders stand for values that could not be opened, as far as that is known when the head leaves.
-const WARNINGS: &str = "fieldgate-warnings";
+pub(super) const WARNINGS: &str = "fieldgate-warnings";
 
 struct Job<'e, 'w> {
     exchange: &'e mut Exchange<'w>,
@@ -250,7 +291,7 @@ impl Job<'_, '_> {
             Some(resolver) => Opening::new(resolver, &view, unnamed),
             None => None,
         };
-        let (view, meter) = budget::watch(self.exchange, ResponseView::new(view), self.head.status);
+        let (view, meter) = budget::watch_answer(self.exchange, ResponseView::new(view), self.head.status);
         let mut parts = Parts::new(self.body, decoder, view, bounds, Arc::clone(&self.route.resource)).metered(meter);
         if let Some(opening) = opening {
             parts = parts.with_stored(opening);
@@ -354,7 +395,7 @@ impl Job<'_, '_> {
 }
 
 /// `text/plain` in a charset that the detectors read: UTF-8 or its part ASCII (the default, RFC 6657 §4).
-fn is_plain(media: &str) -> bool {
+pub(super) fn is_plain(media: &str) -> bool {
     let mut parts = media.split(';');
     let kind = parts.next().unwrap_or_default().trim();
     let readable = parts.all(|parameter| match parameter.trim().split_once('=') {
@@ -367,7 +408,7 @@ fn is_plain(media: &str) -> bool {
     readable && kind.eq_ignore_ascii_case("text/plain")
 }
 
-fn stopped(error: &PartError) -> Box<Refusal> {
+pub(super) fn stopped(error: &PartError) -> Box<Refusal> {
     tracing::warn!(error = %error, code = error.code(), "response not shown");
     Box::new(match error {
         PartError::Audit(_) => Refusal::audit_unavailable(),

@@ -90,8 +90,21 @@ impl Shared {
 
     /// Appends `event` and waits until it is durable, at most `[timeouts] audit`.
     pub(super) async fn record(&self, event: &Event) -> Result<Receipt, AuditError> {
+        self.record_all(std::slice::from_ref(event)).await
+    }
+
+    /// As [`Self::record`], for one or more events in their order; the receipt is that of the last one. The log is durable
+    /// in order, so the others are durable before it.
+    pub(super) async fn record_all(&self, events: &[Event]) -> Result<Receipt, AuditError> {
         let bound = self.snapshot.load().timeouts.audit.duration();
-        let waited = match self.log.append(event) {
+        let mut last = Err(AuditError::Closed);
+        for event in events {
+            last = self.log.append(event);
+            if last.is_err() {
+                break;
+            }
+        }
+        let waited = match last {
             Ok(ticket) => tokio::time::timeout(bound, ticket).await.unwrap_or(Err(AuditError::Slow)),
             Err(error) => Err(error),
         };

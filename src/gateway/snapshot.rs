@@ -11,7 +11,7 @@ use crate::{
     crypto::Spelling,
     identity::Identity,
     listener,
-    model::{Action, BodyFormat, ClassId, ClassSet, ClassTable, Operation, Sensitive, SubjectId},
+    model::{Action, BodyFormat, ClassId, ClassSet, ClassTable, Files, Operation, Sensitive, SubjectId},
     policy::Policy,
     protect::Store,
     rewrite::{self, Layout, Links, Tools, WriteBack},
@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub timeouts: TimeoutSettings,
     pub(super) sites: BTreeMap<Arc<str>, Arc<Site>>,
     pub(super) catch_all: Arc<Layout>,
+    /// Of text files in forms that no field names.
+    pub(super) texts: Arc<Layout>,
     /// Keys of subjects and tokens; absent when every class is stored in clear.
     pub(super) vault: Option<Vault>,
     /// Classes with a column that folds case, and classes with one that does not.
@@ -111,6 +113,8 @@ pub struct RoutePlan {
     pub(super) operation: Arc<Operation>,
     pub(super) status: Arc<RouteStatus>,
     pub(super) write_back: Option<WriteBack>,
+    /// What happens to files of its form that are no text.
+    pub(super) files: Files,
 }
 
 impl RoutePlan {

@@ -31,6 +31,10 @@ pub enum BodyFormat {
     Xml,
     /// `application/x-www-form-urlencoded` (WHATWG URL §5): requests only; `$.name` selects the pairs of that name.
     Form,
+    /// `multipart/form-data` (RFC 7578): requests only; `$.name` selects the fields and the text files of that name.
+    Multipart,
+    /// Several calls in one body: each is matched, decided and recorded as the call that it is.
+    Batch(Batch),
     /// Bytes that hold nothing protected: relayed as they are. Has to be written down in the map.
     Opaque,
     /// No body is expected.
@@ -41,7 +45,7 @@ impl BodyFormat {
     /// Whether a map may name fields of such a body.
     #[must_use]
     pub fn has_fields(self) -> bool {
-        !matches!(self, Self::Opaque | Self::Empty)
+        !matches!(self, Self::Batch(_) | Self::Opaque | Self::Empty)
     }
 
     /// Whether the body is a sequence of documents rather than one.
@@ -104,6 +108,27 @@ impl Delimiter {
     }
 }
 
+/// What happens to a file of a form that is no text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Files {
+    /// The request is refused: nobody can look into it.
+    #[default]
+    Refuse,
+    /// It is passed on as it is. Has to be written down in the map.
+    Pass,
+}
+
+/// How a body holds several calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Batch {
+    /// OData `$batch`: `multipart/mixed` with change sets (OData 4.01 Part 1 §11.7.7), or JSON `{"requests":[…]}`.
+    OData,
+    /// Salesforce `/composite`: `{"compositeRequest":[…]}`.
+    SalesforceComposite,
+    /// Salesforce `/composite/batch`: `{"batchRequests":[…]}`.
+    SalesforceBatch,
+}
+
 /// What the CRM's column takes; learnt by `fieldgate probe`, written in the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Column {
@@ -141,6 +166,10 @@ pub struct BodyMap {
     pub plain: Vec<Selector>,
     /// The elements that are records of their own in a list: `$.items[*]`.
     pub record: Option<Selector>,
+    /// Parts of a form that are JSON documents with fields of their own, by name.
+    pub parts: Vec<(String, BodyMap)>,
+    /// What happens to files that are no text.
+    pub files: Files,
     /// The record's id, relative to the record (`$.id`); absent when the path names the subject.
     pub subject: Option<Selector>,
 }

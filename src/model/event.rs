@@ -155,6 +155,8 @@ pub struct AccessEvent {
     pub at: Timestamp,
     /// UUIDv7 of the exchange, as 128 bits.
     pub request: u128,
+    /// Which call of a batch it is about, counted from 1; absent for the exchange as a whole.
+    pub call: Option<u32>,
     /// W3C trace id.
     pub trace: Option<[u8; 16]>,
     /// Who.

@@ -14,7 +14,7 @@ mod time;
 mod view;
 
 pub use action::{Action, UnknownAction};
-pub use body::{BodyFormat, BodyMap, Column, Delimiter, FieldRule, Leaf};
+pub use body::{Batch, BodyFormat, BodyMap, Column, Delimiter, FieldRule, Files, Leaf};
 pub use class::{Class, ClassId, ClassSet, ClassTable, Entity, FREE_TEXT, MaskStyle, TooManyClasses};
 pub use diagnostic::{Diagnostic, Position, Problem};
 pub use event::{

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::{
     formats::{
         Limits, Reader,
-        path::{PathError, Paths},
+        path::{PathError, Paths, Walker},
     },
-    model::{BodyFormat, BodyMap, ClassId, ClassSet, ClassTable, Column},
+    model::{BodyFormat, BodyMap, ClassId, ClassSet, ClassTable, Column, FieldRule, Step},
 };
 
 /// A body map cannot be followed.
@@ -35,6 +35,19 @@ pub(super) struct Rule {
     pub(super) column: Column,
 }
 
+/// What a map says of one place of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeafPlace {
+    /// A field with a class, or below one.
+    Protected,
+    /// The id of a record, and nothing else.
+    Record,
+    /// It says nothing.
+    Plain,
+    /// It depends on what stands next to it.
+    Unknown,
+}
+
 /// What is where in a body.
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -50,6 +63,8 @@ pub struct Layout {
     pub(super) everything: bool,
     /// What text is that stands in no document: the data of an event.
     pub(super) prose: Option<Rule>,
+    /// Parts of a form that are documents with fields of their own.
+    parts: Arc<[(String, Arc<Layout>)]>,
 }
 
 impl Layout {
@@ -77,10 +92,21 @@ impl Layout {
             present = present.union(classes.detected());
             Rule { class, base64: false, free_text: true, stored: false, column: Column::default() }
         });
+        let mut parts = Vec::new();
+        for (name, part) in &map.parts {
+            let part = Self::compile(part, classes)?;
+            present = present.union(part.classes);
+            parts.push((name.clone(), Arc::new(part)));
+        }
+        if map.format == BodyFormat::Multipart {
+            // Its files are searched.
+            present = present.union(classes.free_text().into_iter().collect()).union(classes.detected());
+        }
         Ok(Self {
             format: map.format,
             paths: Arc::new(Paths::compile(map)?),
             rules: rules.into(),
+            parts: parts.into(),
             classes: present,
             links: !map.links.is_empty(),
             closed: !map.closed.is_empty(),
@@ -98,6 +124,7 @@ impl Layout {
             format: BodyFormat::Json,
             paths: Arc::new(Paths::everything()),
             rules: Box::default(),
+            parts: Arc::default(),
             classes: classes.detected().union(text),
             links: true,
             closed: false,
@@ -118,6 +145,29 @@ impl Layout {
         Reader::new(self.format, Arc::clone(&self.paths), limits)
     }
 
+    /// The layout of an object each member of which is free text: of files that no field names.
+    ///
+    /// # Errors
+    /// Never, where `classes` is the table of the snapshot.
+    pub fn of_texts(classes: &ClassTable) -> Result<Self, LayoutError> {
+        let selector = "$.*".parse().map_err(|_| LayoutError::UnknownClass)?;
+        let class = classes.free_text().ok_or(LayoutError::UnknownClass)?;
+        let field = FieldRule { selector, class, base64: false, column: Column::default() };
+        Self::compile(&BodyMap { fields: vec![field], ..BodyMap::default() }, classes)
+    }
+
+    /// Whether a field selects the member `name` of the document.
+    #[must_use]
+    pub fn names(&self, name: &str) -> bool {
+        self.place(&[Step::Name(name.to_owned())]) != LeafPlace::Plain
+    }
+
+    /// The layout of the part `name`, when it is a document with fields of its own.
+    #[must_use]
+    pub fn part(&self, name: &str) -> Option<&Arc<Self>> {
+        self.parts.iter().find(|(known, _)| known == name).map(|(_, part)| part)
+    }
+
     /// The classes that may be met.
     #[must_use]
     pub fn classes(&self) -> ClassSet {
@@ -130,6 +180,33 @@ impl Layout {
         self.has_subject
     }
 
+    /// What is at `path`: names and indices from the root. Where a filter decides, or no map describes the body, nothing is
+    /// known.
+    #[must_use]
+    pub fn place(&self, path: &[Step]) -> LeafPlace {
+        if self.everything {
+            return LeafPlace::Unknown;
+        }
+        let mut walker = Walker::new(Arc::clone(&self.paths));
+        let mut at = walker.root();
+        for step in path {
+            if walker.filters(at).next().is_some() {
+                return LeafPlace::Unknown;
+            }
+            at = match step {
+                Step::Name(name) => walker.member(at, name.as_bytes()),
+                Step::Index(index) => walker.element(at, *index),
+                Step::Wildcard | Step::Descendant(_) | Step::WhereEquals { .. } => return LeafPlace::Unknown,
+            };
+        }
+        match walker.node(at) {
+            _ if walker.filters(at).next().is_some() => LeafPlace::Unknown,
+            Some(node) if !node.fields().is_empty() => LeafPlace::Protected,
+            Some(node) if node.is_subject() => LeafPlace::Record,
+            _ => LeafPlace::Plain,
+        }
+    }
+
     /// Whether text is searched by the detectors.
     #[must_use]
     pub fn scans_text(&self) -> bool {
@@ -139,6 +216,6 @@ impl Layout {
     /// Whether nothing is protected and nothing rewritten: the body may be relayed unread.
     #[must_use]
     pub fn is_pass_through(&self) -> bool {
-        !self.everything && !self.closed && self.rules.is_empty() && !self.links && self.prose.is_none()
+        !self.everything && self.format != BodyFormat::Multipart && !self.closed && self.rules.is_empty() && !self.links && self.prose.is_none()
     }
 }

@@ -20,14 +20,18 @@ use std::sync::Arc;
 pub use collect::{Collected, collect};
 pub use gate::{Admission, Gate};
 pub use guard::{Guarded, WriteBack, guard_request};
-pub use layout::{Layout, LayoutError};
+pub use layout::{Layout, LayoutError, LeafPlace};
 pub use needs::{Collector, Needs};
 pub use plain::{carries_personal, classes_in, is_one_finding, text_view};
 pub use sealing::{RecordKeys, SealedBody, TokenAsk, Writes, WrittenRecord, seal, written};
 pub use stored::{Learned, Notes};
 pub use view::ResponseView;
 
-pub use crate::formats::{Limits, form};
+pub use crate::formats::{
+    Limits, form,
+    json::{SliceError, elements, members, quote},
+    multipart,
+};
 use crate::{
     detect::Detector,
     formats::{Fault, FormatError},

@@ -9,6 +9,7 @@
 )]
 #![allow(unreachable_pub, reason = "the fuzz targets are shared with another crate")]
 
+mod batch;
 mod budget;
 mod canary;
 mod closed;
@@ -43,5 +44,6 @@ mod storage;
 mod stream;
 mod sweep;
 mod tls;
+mod upload;
 mod vault;
 mod world;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use fieldgate::{
-    model::{ClassSet, Sighting, View},
+    model::{ClassSet, Sighting, Step, View},
     protect::redacted_text,
-    rewrite::{Limits, ResponseView, RewriteError, carries_personal, text_view},
+    rewrite::{LeafPlace, Limits, ResponseView, RewriteError, carries_personal, text_view},
 };
 
 use super::rewriter::{Fixture, catch_all, fields, view};
@@ -280,4 +280,24 @@ fn what_is_not_json_is_not_passed() {
     {
         assert!(view(&fixture.plan(), [text.as_bytes()]).is_err(), "{text}");
     }
+}
+
+#[test]
+fn a_layout_says_what_is_at_a_place_and_nothing_where_a_filter_decides() {
+    let name = |name: &str| Step::Name(name.to_owned());
+    let selectors = [("$.a", "email"), ("$..deep", "name"), ("$.cf[?@.name == 'Card'].values[*]", "card_number")];
+    let layout = &fields(&selectors).records("$.items[*]", "$.id").plan().layout.clone();
+    for (path, expected) in [
+        (vec![name("a")], LeafPlace::Protected),
+        (vec![name("a"), name("b"), Step::Index(7)], LeafPlace::Protected),
+        (vec![name("x"), Step::Index(3), name("deep")], LeafPlace::Protected),
+        (vec![name("items"), Step::Index(2), name("id")], LeafPlace::Record),
+        (vec![name("items"), Step::Index(2), name("deep")], LeafPlace::Protected),
+        (vec![name("id")], LeafPlace::Plain),
+        (vec![name("cf"), Step::Index(0), name("values"), Step::Index(0)], LeafPlace::Unknown),
+        (vec![Step::Wildcard], LeafPlace::Unknown),
+    ] {
+        assert_eq!(layout.place(&path), expected, "{path:?}");
+    }
+    assert_eq!(catch_all().plan().layout.place(&[name("id")]), LeafPlace::Unknown);
 }

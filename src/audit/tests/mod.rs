@@ -86,6 +86,7 @@ pub(in crate::audit) fn access(kind: AccessKind, request: u128, subjects: Vec<Su
         kind,
         at: clock(),
         request,
+        call: None,
         trace: Some([0xab; 16]),
         actor: Arc::new(Actor {
             principal: Some(Arc::new(principal())),

@@ -14,7 +14,7 @@ use crate::{
         subject_reference,
     },
     crypto::hex,
-    model::{AccessKind, Actor, Event, Lifecycle, Principal, Purpose},
+    model::{AccessEvent, AccessKind, Actor, Event, Lifecycle, Principal, Purpose},
 };
 
 fn recorder() -> Recorder {
@@ -32,6 +32,15 @@ fn record(event: &Event) -> Value {
     let lines = lines(event);
     assert_eq!(lines.len(), 1);
     serde_json::from_str(&lines[0]).unwrap()
+}
+
+#[test]
+fn a_record_of_a_call_in_a_batch_names_its_number_and_others_name_none() {
+    let one = access(AccessKind::Intent, 1, Vec::new());
+    assert_eq!(record(&Event::Access(one.clone()))["call"], Value::Null);
+    let call = record(&Event::Access(AccessEvent { call: Some(17), ..one }));
+    assert_eq!(call["call"], 17);
+    assert!(crate::audit::summary(&call).contains("call 17"), "{}", crate::audit::summary(&call));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod lines_tests;
 mod lookahead;
 mod number;
 mod scan;
+mod slice;
 mod splicer;
 #[cfg(test)]
 mod tests;
@@ -21,4 +22,5 @@ mod turn;
 
 pub use lexer::Splicer;
 pub use lines::Lines;
+pub use slice::{SliceError, elements, members};
 pub use text::quote;

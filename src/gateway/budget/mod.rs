@@ -235,14 +235,31 @@ pub(super) fn open(
     plan: &Plan,
     written: ClassSet,
 ) -> Stage<Option<Arc<Meter>>> {
-    let mut searched: ClassSet = matched.protected.iter().map(|(class, _)| *class).collect();
-    if !route.action.is_write() {
-        // What a body holds that changes nothing is what is asked for.
-        searched = searched.union(written);
-    }
+    let searched = searched(route, matched, written);
     exchange.ending.searched = searched;
     let at_stop = if route.action.is_write() { AtStop::Mask } else { AtStop::Refuse };
-    let Some(meter) = meter(exchange, site, route, Call::Exchange, at_stop) else { return Ok(None) };
+    claim(exchange, site, (route, matched, plan), searched, (at_stop, 0))
+}
+
+/// The classes by which a call searches, of which `written` are in its body.
+pub(super) fn searched(route: &RoutePlan, matched: &Matched, written: ClassSet) -> ClassSet {
+    let searched: ClassSet = matched.protected.iter().map(|(class, _)| *class).collect();
+    // What a body holds that changes nothing is what is asked for.
+    if route.action.is_write() { searched } else { searched.union(written) }
+}
+
+/// Opens the budgets of call `number` of the exchange, counted from 1; 0 is the exchange's own.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn claim(
+    exchange: &Exchange<'_>,
+    site: &Site,
+    (route, matched, plan): (&RoutePlan, &Matched, &Plan),
+    searched: ClassSet,
+    (at_stop, number): (AtStop, u32),
+) -> Stage<Option<Arc<Meter>>> {
+    let Some(meter) = numbered(exchange, site, route, Call::Exchange, (at_stop, number)) else { return Ok(None) };
     let stopped = |stop: Stop| Box::new(stop.refusal());
     if !searched.is_empty() {
         meter.guess(Counted::Find).map_err(stopped)?;
@@ -262,6 +279,16 @@ pub(super) fn meter(
     call: Call,
     at_stop: AtStop,
 ) -> Option<Arc<Meter>> {
+    numbered(exchange, site, route, call, (at_stop, 0))
+}
+
+fn numbered(
+    exchange: &Exchange<'_>,
+    site: &Site,
+    route: &RoutePlan,
+    call: Call,
+    (at_stop, number): (AtStop, u32),
+) -> Option<Arc<Meter>> {
     let rules = &exchange.snapshot.budget;
     if rules.configured.is_empty() && call == Call::Exchange {
         return None;
@@ -269,7 +296,9 @@ pub(super) fn meter(
     let budgets = &exchange.worker.shared.budgets;
     let of = budgets.of(rules, call, exchange.ending.actor.principal.as_deref()?, exchange.now)?;
     let place = (Arc::clone(&route.resource), Arc::clone(&site.upstream_name));
-    Some(Arc::new(Meter::new(budgets, of, place, exchange.ending.request, at_stop, exchange.now)))
+    // People without an id are numbered from here: those of two calls are not the same.
+    let first = exchange.ending.request.wrapping_add(u128::from(number) << 40);
+    Some(Arc::new(Meter::new(budgets, of, place, first, at_stop, exchange.now)))
 }
 
 /// Whether an answer of the CRM has a body to look into.
@@ -290,20 +319,25 @@ pub(super) fn answered(exchange: &Exchange<'_>, status: StatusCode, shape: Shape
     }
 }
 
-/// Lets the view of an answer ask the budgets, and look for who was found. An error body reveals nothing, and finds nobody.
-pub(super) fn watch(
+/// Lets the view of the exchange's answer ask its budgets. An error body reveals nothing, and finds nobody.
+pub(super) fn watch_answer(
     exchange: &Exchange<'_>,
-    mut view: ResponseView,
+    view: ResponseView,
     status: StatusCode,
 ) -> (ResponseView, Option<Arc<Meter>>) {
-    if !status.is_success() {
-        return (view, None);
-    }
-    if !exchange.ending.searched.is_empty() {
+    if status.is_success() { watch(view, exchange.ending.searched, exchange.meter.as_ref()) } else { (view, None) }
+}
+
+/// Lets the view of an answer ask `meter`, and look for who was found by the classes `searched`.
+pub(super) fn watch(
+    mut view: ResponseView,
+    searched: ClassSet,
+    meter: Option<&Arc<Meter>>,
+) -> (ResponseView, Option<Arc<Meter>>) {
+    if !searched.is_empty() {
         view = view.finding();
     }
-    let meter = exchange.meter.clone();
-    match &meter {
+    match meter {
         Some(meter) => (view.gated(Arc::clone(meter) as Arc<dyn Gate>), Some(Arc::clone(meter))),
         None => (view, None),
     }

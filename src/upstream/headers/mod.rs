@@ -5,7 +5,7 @@ mod request;
 mod response;
 
 pub use forwarded::Inbound;
-pub use request::prepare_request;
+pub use request::{is_refused_inside, prepare_request};
 pub use response::prepare_response;
 
 use http::{HeaderMap, HeaderName, header};

@@ -45,6 +45,28 @@ pub fn prepare_request(headers: &HeaderMap, upstream: &Upstream, peer: &Peer, in
     out
 }
 
+/// Whether a request inside of a batch may not have this field: it would make the CRM serve another method, path or caller than
+/// the one that was looked at, or another part or coding of a body.
+#[must_use]
+pub fn is_refused_inside(name: &HeaderName) -> bool {
+    let of_the_batch = matches!(
+        name.as_str(),
+        "authorization"
+            | "cookie"
+            | "forwarded"
+            | "via"
+            | "expect"
+            | "range"
+            | "if-range"
+            | "trailer"
+            | "content-encoding"
+            | "content-location"
+            | "content-transfer-encoding"
+            | "x-original-host"
+    );
+    of_the_batch || is_override(name) || is_hop_by_hop(name) || forwarded::is_claim(name)
+}
+
 /// Fields for the gateway, and fields by which frameworks serve another method or path than the request line says.
 fn is_override(name: &HeaderName) -> bool {
     let name = name.as_str();

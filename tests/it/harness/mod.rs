@@ -3,6 +3,7 @@
 
 mod client;
 mod command;
+mod fake;
 mod fixtures;
 mod line;
 mod session;
@@ -17,6 +18,7 @@ use std::{
 
 pub use client::{Answer, Client};
 pub use command::{Said, fieldgate};
+pub use fake::{Asked, Fake};
 pub use fixtures::{Canary, Fixtures, Recorded};
 pub use line::Line;
 pub use session::{Hello, Session, get};

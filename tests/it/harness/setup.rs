@@ -10,7 +10,7 @@ use fieldgate::{
 use tokio::sync::watch;
 
 use super::{
-    Fixtures, free_port,
+    Fake, Fixtures, free_port,
     world::{Running, World},
 };
 
@@ -25,6 +25,7 @@ pub struct Setup {
     edit: Vec<(String, String)>,
     files: Vec<(String, String)>,
     append: String,
+    fake: Option<Arc<Fake>>,
 }
 
 impl Setup {
@@ -38,11 +39,18 @@ impl Setup {
         Self {
             crm,
             fixtures: None,
+            fake: None,
             map: "sandbox".to_owned(),
             edit: Vec::new(),
             files: Vec::new(),
             append: String::new(),
         }
+    }
+
+    /// This CRM answers instead of the sample one.
+    pub fn answered_by(mut self, fake: &Arc<Fake>) -> Self {
+        self.fake = Some(Arc::clone(fake));
+        self
     }
 
     /// Takes the API map in this file of `tests/data`.
@@ -119,13 +127,16 @@ impl Setup {
         let (curtain, closing) = watch::channel(false);
         let fixtures = self.fixtures.map(|world| Arc::new(Fixtures::load(&world, &origin)));
         let (serving, recorded) = (Arc::clone(&crm), fixtures.clone());
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            match recorded {
-                Some(recorded) => runtime.block_on(recorded.serve(socket, config, closing)),
-                None => runtime.block_on(sandbox::serve(socket, config, serving, closing)).unwrap(),
-            }
-        });
+        match self.fake {
+            Some(fake) => fake.serve(socket, config),
+            None => drop(std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                match recorded {
+                    Some(recorded) => runtime.block_on(recorded.serve(socket, config, closing)),
+                    None => runtime.block_on(sandbox::serve(socket, config, serving, closing)).unwrap(),
+                }
+            })),
+        }
         let listen = free_port();
         let init = Init {
             upstream: origin,
