@@ -262,7 +262,7 @@ impl Rows {
                 let edit = handler.name(&column.name, at, &mut Out::new(out, spelling))?;
                 kept = mark + if edit == Edit::Keep { column.start } else { column.end };
             }
-            let node = self.walker.member(root, column.name.as_bytes());
+            let node = self.walker.member(root, column.name.trim().as_bytes());
             let told = self.walker.flags(node) & Node::LEAF != 0;
             self.columns.push(Column { name: column.name.into(), node, told });
         }
