@@ -155,7 +155,7 @@ fn rewriter(plan: &Arc<Plan>, data: &[u8], is_written: bool) {
     let whole = read(&[text]);
     let step = usize::from(*seed % 13) + 1;
     assert_eq!(whole, read(&text.chunks(step).collect::<Vec<_>>()), "chunks of {step}");
-    if let Some((out, seen)) = whole {
+    if let Some((out, _)) = whole {
         assert!(std::str::from_utf8(&out).is_ok(), "the output is not UTF-8");
         assert!(read(&[&out]).is_some(), "what came out is not accepted again");
     }

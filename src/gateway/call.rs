@@ -138,14 +138,21 @@ impl Call {
                 shown.hidden += notes.hidden();
                 resolver.noted(notes, status, &exchange.ending.classes).await;
             }
+            let needs = collector.finish()?;
+            view.answer(resolver.answers(&needs).await?);
+            shown.sightings = view.take_sightings();
+            shown.sightings.extend(view.finish(&mut out)?);
+            let notes = view.take_notes();
+            shown.hidden += notes.hidden();
+            resolver.noted(notes, status, &exchange.ending.classes).await;
             resolver.name(unnamed, view.named_records()).await;
         } else {
             view.push(body, &mut out)?;
+            shown.sightings = view.take_sightings();
+            shown.sightings.extend(view.finish(&mut out)?);
         }
         self.route.status.leaves.fetch_add(view.protected_leaves(), std::sync::atomic::Ordering::Relaxed);
         exchange.ending.drifted(view.drift());
-        shown.sightings = view.take_sightings();
-        shown.sightings.extend(view.finish(&mut out)?);
         shown.body = Held::new(out);
         Ok(())
     }

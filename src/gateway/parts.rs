@@ -351,19 +351,27 @@ impl Parts {
         } else if let Some(view) = &mut self.view {
             decoder.finish(|decoded| view.push(decoded, &mut self.out).map_err(PartError::Rewrite))?;
         }
-        let Some(view) = self.view.take() else { return Ok(Vec::new()) };
+        let Some(mut view) = self.view.take() else { return Ok(Vec::new()) };
         if self.received == 0 {
             // 200 with no body at all: there is nothing to show, and nothing that could be invalid.
             return Ok(Vec::new());
         }
+        if let Some(opening) = &mut self.opening {
+            let needs = opening.collector.finish()?;
+            view.answer(opening.resolver.answers(&needs).await?);
+        }
+        let sightings = view.finish(&mut self.out)?;
         if let Some(route) = &ending.route {
             route.leaves.fetch_add(view.protected_leaves(), Ordering::Relaxed);
         }
         ending.drifted(view.drift() - self.drifted);
-        if let Some(opening) = &self.opening {
+        if let Some(opening) = &mut self.opening {
+            let notes = view.take_notes();
+            opening.hidden += notes.hidden();
+            opening.resolver.noted(notes, &ending.shared().status, &ending.classes).await;
             opening.resolver.name(&opening.unnamed, view.named_records()).await;
         }
-        Ok(view.finish(&mut self.out)?)
+        Ok(sightings)
     }
 }
 

@@ -189,7 +189,12 @@ impl Resolver {
         unnamed: &mut Vec<SubjectRef>,
     ) -> Result<RecordKeys, VaultError> {
         if !record.needs_subject {
-            return Ok(RecordKeys::default());
+            let Some(id) = record.id.as_ref().filter(|_| record.holds_stored) else { return Ok(RecordKeys::default()) };
+            let subject = match self.vault.subject_of(&self.resource, id.expose()).await? {
+                RecordState::Linked(key) => Some(key),
+                RecordState::Erased | RecordState::Unknown => None,
+            };
+            return Ok(RecordKeys { subject, ..RecordKeys::default() });
         }
         let id = record.id.as_ref().or(named).map(|id| id.expose().as_str());
         let subject = match id {

@@ -68,6 +68,16 @@ impl Collector {
         self.sink.clear();
         Ok(std::mem::take(&mut self.reading.needs))
     }
+
+    /// What the leaves need that only the end of the body completes: the last cell of a table without a last line end.
+    ///
+    /// # Errors
+    /// When the body is not complete: as the view would say.
+    pub fn finish(&mut self) -> Result<Needs, RewriteError> {
+        self.reader.finish(&mut self.sink, &mut self.reading)?;
+        self.sink.clear();
+        Ok(std::mem::take(&mut self.reading.needs))
+    }
 }
 
 impl Handler for Reading {

@@ -27,6 +27,8 @@ pub struct WrittenRecord {
     pub id: Option<SubjectId>,
     /// Whether it needs a data subject: something is sealed for it, or a token gets a holder.
     pub needs_subject: bool,
+    /// Whether stored forms came in with it: they may go on when they are its own.
+    pub holds_stored: bool,
     /// The values that need tokens.
     pub tokens: Vec<TokenAsk>,
 }
@@ -182,8 +184,12 @@ impl Handler for Reader<'_> {
         }
         let Leaf::Text(text) = leaf else { return Ok(Edit::Keep) };
         match self.store.recognise(text) {
-            Some(Stored::Sealed(envelope)) => self.writes.needs.subjects.extend(envelope.subject()),
+            Some(Stored::Sealed(envelope)) => {
+                record.holds_stored = true;
+                self.writes.needs.subjects.extend(envelope.subject());
+            }
             Some(Stored::Token) => {
+                record.holds_stored = true;
                 self.writes.needs.tokens.insert(text.to_owned());
             }
             Some(Stored::Broken(_)) => {}

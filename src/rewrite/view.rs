@@ -83,7 +83,7 @@ impl ResponseView {
     ///
     /// # Errors
     /// When the body is not complete.
-    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<Vec<Sighting>, RewriteError> {
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<Vec<Sighting>, RewriteError> {
         self.reader.finish(out, &mut self.body)?;
         self.body.close();
         self.settle(out)?;

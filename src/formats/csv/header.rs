@@ -29,6 +29,10 @@ pub(super) fn read(text: &str, said: Delimiter, last: bool) -> Result<Option<Hea
     let bytes = text.as_bytes();
     let Some(end) = line_end(bytes, last)? else { return Ok(None) };
     let line = bytes.get(..end.text).unwrap_or_default();
+    if line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"sep=")) {
+        // A hint for Excel: the names come in the next line, and the cells below would be nobody's.
+        return Err((0, Fault::Delimiter));
+    }
     let delimiter = match (delimiter(line), said.byte()) {
         (Found::None, said) => said.unwrap_or(b','),
         (Found::One(_, found), None) => found,
@@ -145,6 +149,7 @@ mod tests {
     fn another_delimiter_than_the_map_says_is_refused() {
         assert_eq!(names("Id;Email\n", Delimiter::Comma), Err(Fault::Delimiter));
         assert_eq!(names("Id;Email,Phone\n", Delimiter::Auto), Err(Fault::Delimiter));
+        assert_eq!(names("sep=;\nId;Email\n", Delimiter::Auto), Err(Fault::Delimiter), "a hint for Excel");
         assert_eq!(names("Id\n", Delimiter::Auto), Ok((b',', vec!["Id".to_owned()])));
         assert_eq!(names("\"Id\";\"Email\"\n", Delimiter::Comma), Err(Fault::Delimiter));
     }

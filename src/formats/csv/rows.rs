@@ -254,7 +254,7 @@ impl Rows {
         let root = self.walker.root();
         let mut kept = 0;
         for column in header.columns {
-            let node = self.walker.member(root, column.name.as_bytes());
+            let node = self.walker.member(root, column.name.trim().as_bytes());
             if self.walker.flags(node) & Node::NAME != 0 {
                 out.extend_from_slice(input.get(kept..mark + column.start).unwrap_or_default().as_bytes());
                 let at = origin.wrapping_add(out.len() as u64);

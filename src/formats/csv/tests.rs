@@ -72,6 +72,12 @@ fn bodies_without_rows_or_without_a_last_line_end_pass() {
 }
 
 #[test]
+fn white_space_around_a_name_hides_no_column() {
+    let text = "Id, Email ,\" Phone\"\n1,a,b\n";
+    assert_eq!(shown(&["$.Email", "$.Phone"], text).as_deref(), Ok("Id, Email ,\" Phone\"\n1,#1,#1\n"));
+}
+
+#[test]
 fn a_told_cell_is_as_long_as_the_limit_and_not_one_byte_more() {
     let limits = Limits { value_bytes: 40, ..Limits::default() };
     let run = |cell: &str, selectors: &[&str]| {

@@ -137,7 +137,7 @@ impl Elements {
         let mut at = 0;
         loop {
             let step = match self.phase {
-                Phase::Start => self.start(input, &mut copy, handler)?,
+                Phase::Start => self.start(input, handler)?,
                 Phase::Content => match input.as_bytes().get(at) {
                     None => break,
                     Some(b'<') => self.markup(at, &mut copy, handler)?,
@@ -183,7 +183,7 @@ impl Elements {
     }
 
     /// The byte order mark and the XML declaration.
-    fn start<H: Handler>(&mut self, input: &str, _: &mut Spliced<'_>, handler: &mut H) -> Result<Step, H::Error> {
+    fn start<H: Handler>(&mut self, input: &str, handler: &mut H) -> Result<Step, H::Error> {
         let mark = if input.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         let rest = input.get(mark..).unwrap_or_default();
         if rest.len() < DECLARATION.len() && DECLARATION.starts_with(rest) {

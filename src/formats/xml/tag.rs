@@ -26,12 +26,18 @@ pub(super) fn end(bytes: &[u8]) -> Option<usize> {
 /// When there is none.
 #[inline]
 pub(super) fn name(text: &str) -> Result<(&str, &str), Fault> {
-    let end = text.bytes().position(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'/' | b'>' | b'='));
-    let (name, rest) = text.split_at_checked(end.unwrap_or(text.len())).unwrap_or((text, ""));
-    let starts = name.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_' || !c.is_ascii());
-    let holds =
-        name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':' | 0x80..));
-    if starts && holds { Ok((name, rest)) } else { Err(Fault::Tag) }
+    let bytes = text.as_bytes();
+    let end = bytes.iter().position(|byte| !is_of_name(*byte)).unwrap_or(bytes.len());
+    let starts =
+        bytes.first().is_some_and(|first| is_of_name(*first) && !matches!(first, b'0'..=b'9' | b'-' | b'.' | b':'));
+    let ends = matches!(bytes.get(end), None | Some(b' ' | b'\t' | b'\n' | b'\r' | b'/' | b'>' | b'='));
+    if starts && ends { Ok(text.split_at_checked(end).unwrap_or((text, ""))) } else { Err(Fault::Tag) }
+}
+
+/// Every character past ASCII counts: a stricter reader refuses more, none reads another name.
+#[inline]
+fn is_of_name(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b':' | 0x80..)
 }
 
 /// The name without its prefix.
