@@ -139,7 +139,7 @@ fn a_real_crm_document_gets_the_classes_a_person_gave_it() {
     assert!(good);
 }
 
-/// Measured by `tests/real/discover.sh`: nobody looked at the mistakes when the rules were made.
+/// Measured by `tests/real/discover.sh`.
 #[test]
 #[ignore = "needs a document that is not stored here"]
 fn an_unseen_document() {
