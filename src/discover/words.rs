@@ -247,7 +247,7 @@ mod tests {
             ("EMailAddress", "email address"),
             ("HTTPServerURL", "http server url"),
             ("address1", "address 1"),
-            ("mobilephone", "mobile phone"),
+            ("workphone", "work phone"),
             ("Straße", "strase"),
             ("telefonnummer", "telefonnummer"),
             ("prénom", "prenom"),
