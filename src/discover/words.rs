@@ -120,7 +120,10 @@ impl Words {
         let mut rest = whose.and_then(|at| whole.get(..=at)).unwrap_or(whole);
         while let Some(((_, meaning), before)) = rest.split_last() {
             if !meaning.is(Meaning::WRAPPER) {
-                return Some(*meaning);
+                // `phone_numbers`, `emailAddresses`.
+                let whole = self.any();
+                let reach = [Meaning::EMAIL, Meaning::PHONE].into_iter().find(|reach| whole.is(*reach));
+                return reach.filter(|_| meaning.is(Meaning::ADDRESS | Meaning::NUMBER)).or(Some(*meaning));
             }
             rest = before;
         }
@@ -244,7 +247,7 @@ mod tests {
             ("EMailAddress", "email address"),
             ("HTTPServerURL", "http server url"),
             ("address1", "address 1"),
-            ("mobilephone", "mobile phone"),
+            ("workphone", "work phone"),
             ("Straße", "strase"),
             ("telefonnummer", "telefonnummer"),
             ("prénom", "prenom"),
