@@ -62,8 +62,9 @@ pub fn guard_request(plan: &Plan, body: &[u8], write_back: WriteBack) -> Result<
     cuts.sort_unstable();
     let mut kept = 0;
     for (start, end) in cuts {
+        // An element that goes takes those in it along.
         guarded.body.extend_from_slice(unchanged.get(kept..start).unwrap_or_default());
-        kept = end;
+        kept = kept.max(end);
     }
     guarded.body.extend_from_slice(unchanged.get(kept..).unwrap_or_default());
     Ok(guarded)
@@ -169,6 +170,10 @@ impl Handler for Guard<'_> {
             }
             Trace::End(end) => {
                 let goes = std::mem::take(&mut self.masked);
+                if goes && layout.format == BodyFormat::Xml && self.open.len() == 1 {
+                    // Nothing would be left.
+                    self.refused.push(self.place.path());
+                }
                 if let Some(open) = self.open.last_mut().filter(|open| open.object) {
                     open.members.push((open.start, offset(end), goes));
                 }

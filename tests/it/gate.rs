@@ -6,7 +6,7 @@ use std::{
 };
 
 use fieldgate::{
-    model::{Sighting, SubjectId, View},
+    model::{BodyFormat, Delimiter, Sighting, SubjectId, View},
     rewrite::{Admission, Gate, Plan, ResponseView, RewriteError},
 };
 use proptest::prelude::*;
@@ -203,6 +203,33 @@ proptest! {
             let is_hidden = one.subject.as_ref().is_some_and(|id| hidden.contains(&id.expose().parse().unwrap()));
             prop_assert!(!is_hidden || one.reveal.is_empty());
             prop_assert!(is_hidden || one.capped.is_empty());
+        }
+    }
+}
+
+#[test]
+fn rows_lines_and_elements_whose_id_comes_last_are_masked_too() {
+    let csv = "name,mail,id\n\"Jane, Doe\",a@b.example,a\nMax Muster,\"c,@d.example\",b\n";
+    let lines = "{\"name\":\"Jane, Doe\",\"mail\":\"a@b.example\",\"id\":\"a\"}\n{\"name\":\"Max Muster\",\"mail\":\"x\",\"id\":\"b\"}\n";
+    let xml = "<l><r name='Jane &amp; Doe'><mail>a@b.example</mail><id>a</id></r><r name='Max &lt; Muster'><id>b</id></r></l>";
+    for (format, text, prefix, name, revealed, hidden) in [
+        (BodyFormat::Csv(Delimiter::Auto), csv, "$", "$.name", "\"Jane, Doe\"", "Muster"),
+        (BodyFormat::Ndjson, lines, "$", "$.name", "\"Jane, Doe\"", "Muster"),
+        (BodyFormat::Xml, xml, "$.l.r", "$.l.r['@name']", "'Jane &amp; Doe'", "Muster"),
+    ] {
+        let record = if format == BodyFormat::Xml { prefix } else { "" };
+        let mail = format!("{prefix}.mail");
+        let mut fixture = fields(&[(name, "name"), (mail.as_str(), "email")]).records(record, "$.id");
+        fixture.map.format = format;
+        let fixture = fixture.see("name", View::Reveal).see("email", View::Mask);
+        let gate = Arc::new(Fixed { masked: set(&["b"]), ..Fixed::default() });
+        let (whole, seen) = gated(&fixture.plan(), &gate, text, text.len()).unwrap();
+        assert!(whole.contains(revealed) && !whole.contains(hidden) && !whole.contains("a@b.example"), "{whole}");
+        let ids: Vec<_> = seen.iter().filter_map(|one| one.subject.as_ref()).map(|id| id.expose().as_str()).collect();
+        assert_eq!(ids, ["a", "b"], "{whole}");
+        for step in 1..text.len() {
+            let (shown, parts) = gated(&fixture.plan(), &gate, text, step).unwrap();
+            assert_eq!((&shown, parts.len()), (&whole, seen.len()), "steps of {step}");
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What of a request body reaches the CRM.
 
-use fieldgate::rewrite::{Guarded, RewriteError, WriteBack, guard_request};
+use fieldgate::{
+    model::BodyFormat,
+    rewrite::{Guarded, RewriteError, WriteBack, guard_request},
+};
 
 use super::rewriter::{Fixture, fields};
 
@@ -79,5 +82,28 @@ fn what_is_written_is_known_by_class_and_value() {
 fn what_is_not_json_is_refused() {
     for text in ["", "{", "{}x", "{\"email\":\"\\udead\"}", "\u{feff}{}"] {
         assert!(matches!(guard(text, WriteBack::Drop), Err(RewriteError::Body(_))), "{text}");
+    }
+}
+
+#[test]
+fn a_masked_element_or_attribute_goes_whole_and_what_cannot_go_is_refused() {
+    let mut fixture =
+        fields(&[("$.a.email", "email"), ("$.a.card", "card_number"), ("$.a['@name']", "name"), ("$.n", "note")]);
+    fixture.map.format = BodyFormat::Xml;
+    let plan = fixture.plan();
+    let guard = |text: &str, rule| guard_request(&plan, text.as_bytes(), rule);
+    for (text, expected) in [
+        ("<a><email>j•••@x</email><b>1</b></a>", "<a><b>1</b></a>"),
+        ("<a name='•' x='1'> <email> &#8226; </email> </a>", "<a x='1'>  </a>"),
+        ("<a><card><x>•</x><y>1</y></card><card>•</card></a>", "<a><card><y>1</y></card></a>"),
+        ("<a><card><x>•</x>•</card><b/></a>", "<a><b/></a>"),
+        ("<a><email><![CDATA[•]]></email><email>k@x.de</email></a>", "<a><email>k@x.de</email></a>"),
+    ] {
+        let guarded = guard(text, WriteBack::Drop).unwrap();
+        assert_eq!(String::from_utf8(guarded.body).unwrap(), expected, "{text}");
+        assert!(matches!(guard(text, WriteBack::Refuse), Err(RewriteError::MaskedValue { .. })), "{text}");
+    }
+    for text in ["<a><card>•<x>1</x></card></a>", "<n>•</n>"] {
+        assert!(matches!(guard(text, WriteBack::Drop), Err(RewriteError::MaskedValue { .. })), "{text}");
     }
 }

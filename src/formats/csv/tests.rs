@@ -49,7 +49,8 @@ fn what_another_reader_could_cut_elsewhere_is_refused() {
         ("a,\"b", Fault::Truncated),
         ("a;b,c\n", Fault::Delimiter),
         ("a,b\n1,\0\n", Fault::Nul),
-        ("a\"b,c\n", Fault::StrayQuote),
+        ("a\"b,c\n", Fault::Truncated),
+        ("a\"b\",c\n", Fault::StrayQuote),
     ] {
         for selectors in [&[][..], &["$.a"], &["$.b"], &["$.*"]] {
             assert_eq!(shown(selectors, text), Err(fault), "{text:?} with {selectors:?}");

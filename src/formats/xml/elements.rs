@@ -254,6 +254,11 @@ impl Elements {
                 Ok(Step::To(at + end + 2))
             }
             Some(b'/') => {
+                if let Some(length) = self.closes(rest) {
+                    self.fits(at, length)?;
+                    self.end(at + length, copy, handler);
+                    return Ok(Step::To(at + length));
+                }
                 let Some(end) = memchr::memchr(b'>', rest.as_bytes()) else { return Ok(Step::Wait) };
                 self.fits(at, end + 1)?;
                 self.close(rest.get(2..end).unwrap_or_default(), at, at + end + 1, copy, handler)?;
@@ -266,6 +271,14 @@ impl Elements {
                 Ok(Step::To(at + length))
             }
         }
+    }
+
+    /// The length of the tag that `rest` starts with, when it closes the innermost element in the common spelling.
+    #[inline]
+    fn closes(&self, rest: &str) -> Option<usize> {
+        let name = self.names.get(self.open.last()?.name..)?;
+        let after = rest.get(2..)?.strip_prefix(name)?;
+        after.starts_with('>').then_some(name.len() + 3)
     }
 
     /// Text between two tags.

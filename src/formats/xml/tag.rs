@@ -9,7 +9,12 @@ pub const MAX_ATTRIBUTES: usize = 256;
 /// One past the `>` of the tag that `bytes` starts with; `None` when it is missing.
 #[inline]
 pub(super) fn end(bytes: &[u8]) -> Option<usize> {
-    let mut at = 1;
+    let name = bytes.iter().skip(1).position(|byte| !is_of_name(*byte))?;
+    let mut at = 1 + name;
+    if bytes.get(at) == Some(&b'>') {
+        // Without attributes, as most are.
+        return Some(at + 1);
+    }
     loop {
         at += memchr::memchr3(b'>', b'"', b'\'', bytes.get(at..)?)?;
         match bytes.get(at) {
