@@ -259,6 +259,22 @@ fn an_answer_that_does_not_fit_the_batch_is_blocked() {
 }
 
 #[test]
+fn an_answer_that_is_not_in_the_format_of_its_route_is_blocked() {
+    let crm = Crm::start();
+    for media in [JSON, "Content-Type: text/csv\r\n"] {
+        crm.says_parts(&[reply("", "200 OK", media, "{\"Email\":\"canary1@mail.example\"}")]);
+        let answer = send(&crm.world.supervisor(), &[part("", "GET export", "")]);
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (502, "unexpected_media_type"),
+            "{}",
+            answer.text()
+        );
+        shows_no_canary(&answer);
+    }
+}
+
+#[test]
 fn bodies_that_servers_could_split_differently_are_refused() {
     let crm = Crm::start();
     let call = part("", "GET contacts", "");
