@@ -211,7 +211,7 @@ impl Reply {
                 "unexpected_body",
                 "an answer of the batch has a body where the API map says that there is none",
             ));
-        } else if json || (!success && self.json.is_some()) {
+        } else if (json && (!success || format == BodyFormat::Json)) || (!success && self.json.is_some()) {
             call.view(exchange, site, asked, known, success, &self.body).await?
         } else if success {
             let detail = "an answer of the batch has another media type than the API map says, so nothing is shown";

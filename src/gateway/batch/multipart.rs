@@ -36,12 +36,17 @@ impl Wrap {
             if parts.is_empty() {
                 return Err(Fault::Empty);
             }
+            // Only by their names can the answers of a change set be told apart (OData 4.01 Part 1 §11.7.7.1).
+            let several = set.is_some() && parts.len() > 1;
             for part in parts {
                 if items.len() == MAX_CALLS {
                     return Err(Fault::TooMany(MAX_CALLS));
                 }
                 let number = u32::try_from(items.len() + 1).unwrap_or(u32::MAX);
                 let item = item(&part, number, set).ok_or(Fault::Part(number))?;
+                if several && item.id.is_none() {
+                    return Err(Fault::Part(number));
+                }
                 if item.id.is_some() && items.iter().any(|known: &Item| known.id == item.id && known.set == set) {
                     return Err(Fault::Part(number));
                 }
@@ -113,9 +118,13 @@ fn is_in(calls: &[Inner], at: usize, set: usize) -> bool {
     calls.get(at).is_some_and(|inner| inner.item.set == Some(set))
 }
 
-/// The answers of a change set that happened: by `Content-ID` where there is one, else in order.
+/// The answers of a change set that happened: by `Content-ID`; without it in order, where it makes no difference.
 fn set_of(calls: &[Inner], parts: &[Part<'_>], set: usize, of: &[usize], replies: &mut Vec<Reply>) -> Option<()> {
     let named = parts.iter().any(|part| content_id(part, None).is_some());
+    let route = |at: &usize| calls.get(*at).map(|inner| inner.call.matched.route.index);
+    if !named && of.iter().any(|at| route(at) != of.first().and_then(route)) {
+        return None;
+    }
     let mut taken: Vec<usize> = Vec::new();
     for (part, at) in parts.iter().zip(of) {
         let at = if named {

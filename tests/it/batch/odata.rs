@@ -191,6 +191,21 @@ fn a_change_set_is_recorded_before_it_is_sent_and_its_references_stay() {
 }
 
 #[test]
+fn answers_of_a_change_set_without_names_are_blocked_where_another_map_could_be_theirs() {
+    let crm = Crm::start();
+    let create = |id: &str| part(id, "POST contacts", "{}");
+    let update = part("2", "PATCH contacts(00000000-0000-0000-0000-000000000001)", "{}");
+    let made = || reply("", "201 Created", JSON, &contact(1));
+    crm.says_parts(&[set("made", &[made(), reply("", "204 No Content", "", "")])]);
+    let answer = send(&crm.world.supervisor(), &[set("ours", &[create("1"), update])]);
+    assert_eq!(answer.code(), "invalid_response", "{}", answer.text());
+    shows_no_canary(&answer);
+    crm.says_parts(&[set("made", &[made(), made()])]);
+    let answer = send(&crm.world.supervisor(), &[set("ours", &[create("1"), create("2")])]);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[test]
 fn a_change_set_that_failed_is_one_error_in_which_nothing_is_echoed() {
     let crm = Crm::start();
     let changes = [
@@ -244,6 +259,22 @@ fn an_answer_that_does_not_fit_the_batch_is_blocked() {
 }
 
 #[test]
+fn an_answer_that_is_not_in_the_format_of_its_route_is_blocked() {
+    let crm = Crm::start();
+    for media in [JSON, "Content-Type: text/csv\r\n"] {
+        crm.says_parts(&[reply("", "200 OK", media, "{\"Email\":\"canary1@mail.example\"}")]);
+        let answer = send(&crm.world.supervisor(), &[part("", "GET export", "")]);
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (502, "unexpected_media_type"),
+            "{}",
+            answer.text()
+        );
+        shows_no_canary(&answer);
+    }
+}
+
+#[test]
 fn bodies_that_servers_could_split_differently_are_refused() {
     let crm = Crm::start();
     let call = part("", "GET contacts", "");
@@ -257,6 +288,7 @@ fn bodies_that_servers_could_split_differently_are_refused() {
         "--batch--\r\n".to_owned(),
         String::new(),
         mixed("batch", &[set("outer", &[set("inner", std::slice::from_ref(&call))])]),
+        mixed("batch", &[set("nameless", &[call.clone(), call.clone()])]),
         mixed("batch", &[set("twice", &[part("1", "GET contacts", ""), part("1", "GET contacts", "")])]),
     ] {
         let client = crm.world.agent().with("content-type", "multipart/mixed; boundary=batch");
