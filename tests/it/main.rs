@@ -12,12 +12,14 @@
 mod batch;
 mod budget;
 mod canary;
+mod clients;
 mod closed;
 mod commands;
 mod dialects;
-mod feeds;
 mod discover;
 mod discover_command;
+mod drift;
+mod feeds;
 mod fuzz;
 mod gate;
 mod harness;
