@@ -6,6 +6,9 @@ pub(super) const MAPS: &[(&str, &str)] = &[
     ("request-tracker", include_str!("../../config/crm/request-tracker.toml")),
     ("salesforce", include_str!("../../config/crm/salesforce.toml")),
     ("hubspot", include_str!("../../config/crm/hubspot.toml")),
+    ("zendesk", include_str!("../../config/crm/zendesk.toml")),
+    ("dynamics", include_str!("../../config/crm/dynamics.toml")),
+    ("zoho", include_str!("../../config/crm/zoho.toml")),
 ];
 
 /// The default policies.

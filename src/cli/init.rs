@@ -24,7 +24,7 @@ pub struct Arguments {
     /// The CRM's origin, such as `https://crm.example.com`.
     #[arg(long)]
     pub upstream: String,
-    /// A built-in API map (`request-tracker`, `sandbox`), or the path of one.
+    /// A built-in API map (`salesforce`, `hubspot`, `zendesk`, `dynamics`, `zoho`, `request-tracker`, `sandbox`), or the path of one.
     #[arg(long)]
     pub map: String,
     /// The folder to write to; nothing in it is overwritten.

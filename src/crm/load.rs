@@ -37,7 +37,7 @@ pub(super) fn load(file: &str, text: &str, classes: &ClassTable) -> Result<Inner
         return Err(report.finish());
     }
     let mut root = Section::new(document.get_ref(), 0);
-    let Header { name, resources, limit, sweep } = header(&mut root, &mut report);
+    let Header { name, resources, trailing_slash, limit, sweep } = header(&mut root, &mut report);
     let context = Context { classes, sets: sets(&mut root, classes, &mut report) };
     let mut loader = Loader { report, context, resources, read: Vec::new(), names: BTreeMap::new() };
     match root.value("route").map(|value| (value.get_ref(), value.span().start)) {
@@ -54,7 +54,7 @@ pub(super) fn load(file: &str, text: &str, classes: &ClassTable) -> Result<Inner
     }
     root.close(&mut loader.report);
     let sweeps = loader.sweeps(sweep);
-    loader.finish(file, name, limit, sweeps)
+    loader.finish(file, (name, trailing_slash), limit, sweeps)
 }
 
 /// `[map]`.
@@ -62,6 +62,8 @@ pub(super) fn load(file: &str, text: &str, classes: &ClassTable) -> Result<Inner
 struct Header<'d, 't> {
     name: String,
     resources: Vec<String>,
+    /// `/a/` is mapped as `/a` is.
+    trailing_slash: bool,
     limit: CallLimit,
     /// Read when the routes are known.
     sweep: Option<&'d Spanned<DeValue<'t>>>,
@@ -74,9 +76,11 @@ fn header<'d, 't>(root: &mut Section<'d, 't>, report: &mut Report<'_>) -> Header
     };
     let name = map.required("name", "write name = \"…\"", report);
     let resources = map.texts("resources", report).iter().map(|text| text.value.to_owned()).collect();
+    let trailing_slash = map.flag("trailing_slash", report).unwrap_or_default();
     let (limit, sweep) = (sweep::limit(&mut map, report), map.value("sweep"));
     map.close(report);
-    Header { name: name.map(|text| text.value.to_owned()).unwrap_or_default(), resources, limit, sweep }
+    let name = name.map(|text| text.value.to_owned()).unwrap_or_default();
+    Header { name, resources, trailing_slash, limit, sweep }
 }
 
 fn sets<'d>(root: &mut Section<'d, '_>, classes: &ClassTable, report: &mut Report<'_>) -> fields::FieldSets<'d> {
@@ -421,7 +425,7 @@ impl<'d> Loader<'_, '_, 'd> {
     fn finish(
         self,
         file: &str,
-        name: String,
+        (name, trailing_slash): (String, bool),
         limit: CallLimit,
         sweeps: Vec<SweepRule>,
     ) -> Result<Inner, Vec<Diagnostic>> {
@@ -435,7 +439,17 @@ impl<'d> Loader<'_, '_, 'd> {
             routes.push(Arc::new(read.route));
             rules.push(read.rule);
         }
-        Ok(Inner { file: file.to_owned(), name, declared: self.resources, routes, rules, table, limit, sweeps })
+        Ok(Inner {
+            file: file.to_owned(),
+            name,
+            trailing_slash,
+            declared: self.resources,
+            routes,
+            rules,
+            table,
+            limit,
+            sweeps,
+        })
     }
 }
 

@@ -40,7 +40,7 @@ fn each_mistake_is_found_at_its_place() {
         ("response.include = { '$' = 'x' }", "8:29 unknown set `x`"),
         ("response.fields = {}\nresponse.colour = 1", "9:10 unknown key `colour`"),
         ("response.format = 'yaml'", "8:20 unknown format `yaml`"),
-        ("response.format = 'csv'\nresponse.delimiter = 'dot'", "9:23 unknown delimiter `dot`"),
+        ("response.format = 'csv'\nresponse.delimiter = 'dot'\nresponse.fields = {}", "9:23 unknown delimiter `dot`"),
         ("response.delimiter = 'comma'\nresponse.fields = {}", "8:10 unknown key `delimiter`"),
         ("response.format = 'csv'\nresponse.fields = { '$.a.b' = 'email' }", "8:1 `$.a.b` selects nothing"),
         ("response.format = 'csv'\nresponse.fields = { '$[0]' = 'email' }", "8:1 `$[0]` selects nothing"),
@@ -51,7 +51,7 @@ fn each_mistake_is_found_at_its_place() {
             "8:1 `$.a[?@.b == 'c']` selects",
         ),
         ("request.format = 'sse'\nrequest.fields = {}\nresponse.fields = {}", "8:1 a request is not read as a stream"),
-        ("response.closed = ['a']\nresponse.fields = {}", "8:20 `a`: a selector starts with `$`"),
+        ("response.closed = ['a']\nresponse.fields = {}", "8:21 `a`: a selector starts with `$`"),
         ("response.plain = ['$.a']\nresponse.fields = {}", "8:18 `plain` in a body of which nothing is closed"),
         (
             "response.closed = ['$']\nresponse.plain = ['$.a']\nresponse.fields = { '$.a' = 'email' }",
@@ -61,7 +61,7 @@ fn each_mistake_is_found_at_its_place() {
         ("response.closed = ['$']", "8:1 the response body has fields and none is named"),
         (
             "search = { in = 'query.q', dialect = 'soql', include = ['x'] }\nresponse.fields = {}",
-            "8:57 unknown set `x`",
+            "8:58 unknown set `x`",
         ),
         ("response.format = 'json'", "8:1 the response body has fields and none is named"),
         ("response.format = 'form'\nresponse.fields = {}", "8:1 a response is not read as a form"),
@@ -251,9 +251,9 @@ fn a_batch_or_a_form_that_could_not_be_served_is_a_mistake() {
         ("request.format = 'multipart'\nresponse.fields = {}", "8:1 the request body has fields and none is named"),
         (
             "request.format = 'multipart'\nrequest.files = 'keep'\nrequest.fields = {}\nresponse.fields = {}",
-            "9:17 unknown rule `keep`",
+            "9:18 unknown rule `keep`",
         ),
-        ("request.format = 'multipart'\nrequest.part.'J' = 1\nresponse.fields = {}", "9:18 a part is not a table"),
+        ("request.format = 'multipart'\nrequest.part.'J' = 1\nresponse.fields = {}", "9:20 a part is not a table"),
         (
             "request.format = 'multipart'\nrequest.part.'J'.format = 'form'\nrequest.part.'J'.fields = {}\nresponse.fields = {}",
             "9:14 a part with fields of its own is JSON",

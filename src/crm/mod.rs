@@ -45,6 +45,8 @@ pub struct Api(Arc<Inner>);
 struct Inner {
     file: String,
     name: String,
+    /// `/a/` is mapped as `/a` is.
+    trailing_slash: bool,
     /// Resources that `[map]` declares; policies may speak of them before a route does.
     declared: Vec<String>,
     routes: Vec<Arc<Route>>,
@@ -196,6 +198,12 @@ impl Api {
     /// The target is not in canonical form, no route maps it, or it has a parameter the route does not name.
     pub fn matches(&self, method: &Method, target: &str) -> Result<Matched, TargetError> {
         let (path, query) = target::split(target)?;
+        let (path, slash) = match path.strip_suffix('/') {
+            Some(without) if self.0.trailing_slash && !(without.is_empty() || without.ends_with('/')) => {
+                (without, true)
+            }
+            _ => (path, false),
+        };
         let path = RawPath::parse(path)?;
         let index = self.0.table.find(method, &path)?;
         let (Some(route), Some(rule)) = (self.0.routes.get(index), self.0.rules.get(index)) else {
@@ -226,8 +234,11 @@ impl Api {
                 parts.push(Part::Segment(Sensitive::new(segment.decoded().to_owned()), meaning));
             }
         }
-        if canonical.is_empty() {
+        if canonical.is_empty() || slash {
             canonical.push('/');
+        }
+        if let Some(parts) = parts.as_mut().filter(|_| slash) {
+            parts.push(Part::Segment(Sensitive::new(String::new()), Meaning::Plain));
         }
         rule.query.apply(query, &mut canonical, &mut protected, parts.as_mut())?;
         let parts = parts.unwrap_or_default();

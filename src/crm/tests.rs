@@ -413,3 +413,53 @@ fn the_calls_of_request_tracker_are_mapped_and_fields_cannot_be_renamed() {
     let update = api.matches(&Method::PUT, "/REST/2.0/ticket/1").unwrap();
     assert_eq!(update.route.write_back, Some(WriteBackRule::Drop));
 }
+
+#[test]
+fn a_trailing_slash_is_taken_where_the_map_says_so_and_stays_on_the_way_to_the_crm() {
+    let open =
+        Api::parse("m.toml", &MAP.replace("name = \"test\"", "name = \"test\"\ntrailing_slash = true"), &classes())
+            .unwrap();
+    let closed = shipped(MAP);
+    for (target, there) in [
+        ("/api/users/?page=2", "/api/users/?page=2"),
+        ("/api/users/a%40b/", "/api/users/a@b/"),
+        ("/api/users/me/", "/api/users/me/"),
+        ("/", "/"),
+    ] {
+        let matched = open.matches(&Method::GET, target).unwrap();
+        assert_eq!(matched.target, there);
+        let search = matched.search().unwrap();
+        if !search.asks().is_empty() {
+            let answers: Vec<_> =
+                search.asks().iter().map(|_| vec![search::Pattern::Equals("x@y".to_owned())]).collect();
+            assert_eq!(search.rewritten(&answers).unwrap(), "/api/users/x@y/");
+        }
+        assert!(target == "/" || closed.matches(&Method::GET, target).is_err());
+    }
+    for target in ["/api/users//", "//", "/api//users/"] {
+        assert!(open.matches(&Method::GET, target).is_err(), "{target}");
+    }
+}
+
+#[test]
+fn the_maps_of_well_known_crms_load() {
+    for (name, text) in [
+        ("salesforce", include_str!("../../config/crm/salesforce.toml")),
+        ("hubspot", include_str!("../../config/crm/hubspot.toml")),
+        ("zendesk", include_str!("../../config/crm/zendesk.toml")),
+        ("dynamics", include_str!("../../config/crm/dynamics.toml")),
+        ("zoho", include_str!("../../config/crm/zoho.toml")),
+    ] {
+        let api = shipped(text);
+        assert_eq!(api.name(), name);
+        // Whatever a map calls readable is closed, or has no fields at all.
+        for route in api.routes() {
+            let open = route.response.format == BodyFormat::Json && route.response.closed.is_empty();
+            assert!(
+                !open || route.response.fields.is_empty() && route.response.subject.is_none(),
+                "{name}: {}",
+                route.name
+            );
+        }
+    }
+}

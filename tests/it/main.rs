@@ -12,11 +12,13 @@
 mod batch;
 mod budget;
 mod canary;
+mod clients;
 mod closed;
 mod commands;
 mod dialects;
 mod discover;
 mod discover_command;
+mod drift;
 mod feeds;
 mod fuzz;
 mod gate;

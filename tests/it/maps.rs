@@ -3,13 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fieldgate::{config::Config, crm::Api};
+use fieldgate::{
+    config::Config,
+    crm::Api,
+    gateway::{Status, Watched, build},
+    model::{Action, BodyMap},
+    policy::MatrixSettings,
+};
 use http::Method;
 use percent_encoding::percent_decode;
 use serde_json::Value;
 
 use crate::{
     canary::spellings,
+    drift,
     harness::{Answer, Canary, Client, Line, Recorded, Setup, World, fieldgate},
 };
 
@@ -43,9 +50,9 @@ impl Stage {
         let text = std::fs::read_to_string(&world.made.config).unwrap();
         std::fs::write(&world.made.config, format!("{text}\n{entry}")).unwrap();
         world.start();
-        let classes = Config::load(&world.made.config).unwrap().classes;
+        let loaded = Config::load(&world.made.config).unwrap();
         let map = format!("{}/config/crm/{name}.toml", env!("CARGO_MANIFEST_DIR"));
-        let api = Api::parse(&map, &std::fs::read_to_string(&map).unwrap(), &classes);
+        let api = Api::parse(&map, &std::fs::read_to_string(&map).unwrap(), &loaded.classes);
         let api = api.unwrap_or_else(|found| panic!("{found:#?}"));
         let caller = |name, seat, client: Client| Caller { name, seat, client, purpose: None };
         let fraud = world.supervisor().with("fieldgate-purpose", FRAUD).with("fieldgate-case", "CASE-1");
@@ -56,17 +63,20 @@ impl Stage {
             caller("ai assistant", "ai_assistant (ai) for agent", world.ai()),
             caller("auditor", "auditor", world.stranger().with("fieldgate-key", &key)),
         ];
+        let snapshot = build(&loaded, 0, &Status::default(), None, &mut Watched::default()).unwrap();
         let matrix = |purpose: Option<&str>| {
-            let mut arguments = vec!["policy", "matrix", "--config", &config, "--format", "json"];
-            for action in ["read", "list", "create", "update", "delete", "export"] {
-                arguments.extend(["--action", action]);
-            }
-            if let Some(purpose) = purpose {
-                arguments.extend(["--purpose", purpose, "--case"]);
-            }
-            let said = fieldgate(arguments);
-            assert_eq!(said.code, 0, "{}", said.err);
-            serde_json::from_str(&said.out).unwrap()
+            let settings = MatrixSettings {
+                classes: snapshot.classes.iter().map(|(id, _)| id).collect(),
+                resources: api.resources(),
+                actions: Action::ALL.to_vec(),
+                purpose,
+                case: purpose.is_some(),
+                route: "",
+                upstream: "",
+                now: fieldgate::gateway::now(),
+                network: [127, 0, 0, 1].into(),
+            };
+            serde_json::from_str(&snapshot.policy.matrix(&settings, &snapshot.policy.seats()).to_json()).unwrap()
         };
         let matrices = [None, Some(FRAUD)].into_iter().map(|purpose| (purpose, matrix(purpose))).collect();
         Self { world, api, callers, matrices }
@@ -91,8 +101,14 @@ impl Stage {
         (row["decision"] == "permit").then(|| classes().zip(views()).collect())
     }
 
+    /// What the map says of the answer to `recorded`.
+    pub(crate) fn response_map(&self, recorded: &Recorded) -> BodyMap {
+        let method = Method::from_bytes(recorded.method.as_bytes()).unwrap();
+        self.api.matches(&method, &recorded.target).unwrap().route.response.clone()
+    }
+
     /// Asks as `caller` does; a connection for each caller is kept in `lines`.
-    fn ask(&self, caller: &Caller, recorded: &Recorded, lines: &mut BTreeMap<&'static str, Line>) -> Answer {
+    pub(crate) fn ask(&self, caller: &Caller, recorded: &Recorded, lines: &mut BTreeMap<&'static str, Line>) -> Answer {
         let line = lines.entry(caller.name).or_insert_with(|| Line::new(caller.client.clone()));
         let method = Method::from_bytes(recorded.method.as_bytes()).unwrap();
         line.call(method, &recorded.target, recorded.send.as_deref().unwrap_or_default())
@@ -119,18 +135,18 @@ pub(crate) fn said(answer: &Answer) -> String {
     let decoded = percent_decode(text.as_bytes()).decode_utf8_lossy().into_owned();
     let mut strings = Vec::new();
     if let Ok(value) = serde_json::from_slice::<Value>(&answer.bytes) {
-        collect(&value, &mut strings);
+        self::strings(&value, &mut strings);
     }
     format!("{text}\n{decoded}\n{}", strings.join("\n"))
 }
 
-fn collect(value: &Value, strings: &mut Vec<String>) {
+pub(crate) fn strings(value: &Value, strings: &mut Vec<String>) {
     match value {
         Value::String(text) => strings.push(text.clone()),
-        Value::Array(items) => items.iter().for_each(|item| collect(item, strings)),
+        Value::Array(items) => items.iter().for_each(|item| self::strings(item, strings)),
         Value::Object(members) => members.iter().for_each(|(name, item)| {
             strings.push(name.clone());
-            collect(item, strings);
+            self::strings(item, strings);
         }),
         Value::Number(number) => strings.push(number.to_string()),
         Value::Bool(_) | Value::Null => {}
@@ -147,8 +163,7 @@ pub(crate) fn leaked(said: &str, canary: &Canary) -> Option<String> {
 }
 
 /// Every exchange of the world by every caller.
-fn show_each_role_its_own(name: &str) {
-    let stage = Stage::new(name);
+fn show_each_role_its_own(name: &str, stage: &Stage) {
     let (mut lines, mut wrong) = (BTreeMap::new(), Vec::new());
     let (mut shown, mut hidden) = (0, 0);
     let everything: BTreeSet<Canary> =
@@ -186,46 +201,50 @@ fn show_each_role_its_own(name: &str) {
     assert!(wrong.is_empty(), "{} of {} are wrong:\n{}", wrong.len(), shown + hidden, wrong.join("\n"));
     assert!(shown > 50 && hidden > 50 && everything.len() > 50, "{shown} shown, {hidden} hidden");
     println!("{name}: {} values, {shown} times shown, {hidden} times hidden", everything.len());
-    stage.world.verify();
 }
 
 fn percent(text: &str) -> String {
     percent_decode(text.as_bytes()).decode_utf8_lossy().into_owned()
 }
 
-/// What no route of the map names never reaches the CRM.
-fn refuse_what_is_unmapped(name: &str, targets: &[&str]) {
+/// Everything there is to say about the map of one world.
+fn world(name: &str, seed: u64) {
     let stage = Stage::new(name);
-    let hits = || stage.world.fixtures.as_ref().unwrap().hits.load(std::sync::atomic::Ordering::SeqCst);
-    for target in targets {
-        let (method, path) = target.split_once(' ').unwrap();
-        let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let body = (method != Method::GET).then(|| "{}".to_owned());
-        let answer = stage.world.supervisor().call(method, path, body);
-        let code = answer.code();
-        assert!(
-            matches!(code.as_str(), "unmapped_route" | "unmapped_parameter" | "unmapped_member" | "aliased"),
-            "{target}: {} {}",
-            answer.status,
-            answer.text()
-        );
-    }
-    assert_eq!(hits(), 0, "a refused request reached the CRM");
+    show_each_role_its_own(name, &stage);
+    let unmapped = UNMAPPED.iter().find(|(world, _)| *world == name).unwrap().1;
+    refuse_what_is_unmapped(name, &stage, unmapped);
+    drift::leaks_nothing(name, &stage, seed);
+    stage.world.verify();
 }
 
 #[test]
-fn salesforce_shows_each_role_what_its_policy_shows() {
-    show_each_role_its_own("salesforce");
+fn salesforce_shows_each_role_what_policy_shows_and_drifts_without_a_leak() {
+    world("salesforce", 11);
 }
 
 #[test]
-fn hubspot_shows_each_role_what_its_policy_shows() {
-    show_each_role_its_own("hubspot");
+fn hubspot_shows_each_role_what_policy_shows_and_drifts_without_a_leak() {
+    world("hubspot", 12);
 }
 
 #[test]
-fn salesforce_refuses_what_its_map_does_not_name() {
-    refuse_what_is_unmapped(
+fn zendesk_shows_each_role_what_policy_shows_and_drifts_without_a_leak() {
+    world("zendesk", 13);
+}
+
+#[test]
+fn dynamics_shows_each_role_what_policy_shows_and_drifts_without_a_leak() {
+    world("dynamics", 14);
+}
+
+#[test]
+fn zoho_shows_each_role_what_policy_shows_and_drifts_without_a_leak() {
+    world("zoho", 15);
+}
+
+/// By world: requests that no route names, parameters that none takes, queries that would rename.
+const UNMAPPED: [(&str, &[&str]); 5] = [
+    (
         "salesforce",
         &[
             "GET /services/data/v60.0/search?q=FIND+%7Bjane%7D",
@@ -235,19 +254,64 @@ fn salesforce_refuses_what_its_map_does_not_name() {
             "GET /services/data/v60.0/query?q=SELECT+MAX(Secret__c)+Status+FROM+Contact",
             "GET /services/data/v60.0/query?q=SELECT+MAX(Email)+x+FROM+Contact",
             "GET /services/data/v60.0/analytics/reports/00O5g00000A0001AAA",
+            "PATCH /services/data/v60.0/sobjects/Contact/0035g00000A0001AAA {\"Secret__c\":\"x\"}",
         ],
-    );
-}
-
-#[test]
-fn hubspot_refuses_what_its_map_does_not_name() {
-    refuse_what_is_unmapped(
+    ),
+    (
         "hubspot",
         &[
             "GET /crm/v3/objects/2-3456/1",
             "GET /crm/v3/objects/contacts/1?debug=1",
-            "GET /contacts/v1/contact/email/jane@example.com/profile",
-            "POST /crm/v3/objects/contacts/merge",
+            "GET /contacts/v1/contact/email/jane%40example.com/profile",
+            "POST /crm/v3/objects/contacts/merge {}",
+            "POST /crm/v3/objects/contacts {\"properties\":{\"own_property\":\"x\"}}",
         ],
-    );
+    ),
+    (
+        "zendesk",
+        &[
+            "GET /api/v2/attachments/1.json",
+            "GET /attachments/token/abc/?name=scan.pdf",
+            "GET /api/v2/tickets/35.json?debug=1",
+            "GET /api/v2/views/1/execute.json",
+            "PUT /api/v2/users/1.json {\"user\":{\"user_fields\":{\"loyalty\":\"x\"}}}",
+        ],
+    ),
+    (
+        "dynamics",
+        &[
+            "GET /api/data/v9.2/contacts?fetchXml=%3Cfetch%3E",
+            "GET /api/data/v9.2/contacts?$apply=aggregate(emailaddress1+with+max+as+statecode)",
+            "GET /api/data/v9.2/contacts?$orderby=emailaddress1",
+            "GET /api/data/v9.2/opportunities(00000000-0000-0000-0000-000000000001)",
+            "GET /api/data/v9.2/new_patients",
+            "POST /api/data/v9.2/contacts {\"new_card\":\"x\"}",
+        ],
+    ),
+    (
+        "zoho",
+        &[
+            "POST /crm/v8/coql {\"select_query\":\"select Email from Contacts\"}",
+            "POST /crm/bulk/v8/read {}",
+            "GET /crm/v8/Patients/1",
+            "GET /crm/v8/Contacts/search?email=jane%40example.com&debug=1",
+            "PUT /crm/v8/Contacts/1 {\"data\":[{\"Own_Field\":\"x\"}]}",
+        ],
+    ),
+];
+
+/// What the map does not name is refused before the CRM is asked.
+fn refuse_what_is_unmapped(name: &str, stage: &Stage, requests: &[&str]) {
+    let hits = || stage.world.fixtures.as_ref().unwrap().hits.load(std::sync::atomic::Ordering::SeqCst);
+    let before = hits();
+    for request in requests {
+        let mut words = request.splitn(3, ' ');
+        let (method, target, body) = (words.next().unwrap(), words.next().unwrap(), words.next());
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let answer = stage.world.supervisor().call(method, target, body.map(str::to_owned));
+        let code = answer.code();
+        let expected = ["unmapped_route", "unmapped_parameter", "unmapped_member", "aliased"];
+        assert!(expected.contains(&code.as_str()), "{request}: {} {}", answer.status, answer.text());
+    }
+    assert_eq!(hits(), before, "{name}: a refused request reached the CRM");
 }

@@ -13,14 +13,14 @@ use serde_json::Value;
 use super::rewriter::{Fixture, fields, view};
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
+pub(crate) enum Key {
     Name(String),
     Index(usize),
 }
 
-type Place = Vec<Key>;
+pub(crate) type Place = Vec<Key>;
 
-fn children(value: &Value) -> Vec<(Key, &Value)> {
+pub(crate) fn children(value: &Value) -> Vec<(Key, &Value)> {
     match value {
         Value::Object(members) => members.iter().map(|(name, value)| (Key::Name(name.clone()), value)).collect(),
         Value::Array(elements) => elements.iter().enumerate().map(|(at, value)| (Key::Index(at), value)).collect(),
@@ -56,7 +56,7 @@ fn select(place: &Place, value: &Value, steps: &[Step], found: &mut Vec<Place>) 
     }
 }
 
-fn places(selector: &Selector, value: &Value) -> Vec<Place> {
+pub(crate) fn places(selector: &Selector, value: &Value) -> Vec<Place> {
     let mut found = vec![];
     select(&vec![], value, selector.steps(), &mut found);
     found

@@ -97,6 +97,10 @@ impl TargetSearch {
                 Part::Segment(value, meaning) => {
                     let forms = forms(value, meaning, found, answers)?;
                     path.push('/');
+                    // What follows a trailing slash.
+                    if value.expose().is_empty() && matches!(meaning, Meaning::Plain) {
+                        continue;
+                    }
                     match forms.as_slice() {
                         [one] if one.is_empty() || one.contains(['/', '\\']) || one.chars().any(char::is_control) => {
                             return Err(ambiguous(meaning));

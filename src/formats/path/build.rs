@@ -206,25 +206,31 @@ impl Paths {
                 Some(Position::End(Mark::Subject)) => flags |= Node::SUBJECT,
                 Some(Position::End(Mark::Plain)) => known = true,
                 Some(Position::End(Mark::Closed)) => closed = true,
-                Some(Position::Step { test: Test::Name(name), .. }) => {
-                    names.insert(name.clone());
-                }
-                Some(Position::Step { test: Test::Index(index), .. }) => {
-                    indices.insert(*index);
-                }
                 Some(Position::Step { .. }) | None => {}
+            }
+        }
+        // Selectors with `..` go on below a protected node too, where there is hardly ever anything, and that would be as many
+        // states again for each field: walkers make those they meet.
+        let led = self.is_led(&positions);
+        let named = |at: &u16| matches!(self.step(*at), Some((_, Test::Name(_))));
+        let lazy = flags & Node::FIELD != 0 && !led && positions.iter().any(named);
+        for at in &positions {
+            match self.step(*at) {
+                Some((_, Test::Name(name))) if !lazy => drop(names.insert(Arc::clone(name))),
+                Some((_, Test::Index(index))) => drop(indices.insert(*index)),
+                _ => {}
             }
         }
         if !pending.is_empty() {
             flags |= Node::FILTER;
         }
         if closed && !known && flags & (Node::FIELD | Node::LINK | Node::SUBJECT) == 0 {
-            flags |= Node::UNKNOWN;
+            flags |= if led { Node::UNKNOWN } else { Node::UNKNOWN | Node::STRANGE };
         }
         fields.sort_unstable();
-        let mut node = Node {
+        Node {
             flags,
-            lazy: false,
+            lazy,
             fields: fields.into(),
             positions,
             pending,
@@ -233,17 +239,7 @@ impl Paths {
             indices: indices.into_iter().map(|index| (index, UNBUILT)).collect(),
             element: UNBUILT,
             resolved: Vec::new(),
-        };
-        let led = self.is_led(&node);
-        if node.has(Node::UNKNOWN) && !led {
-            node.flags |= Node::STRANGE;
         }
-        // Selectors with `..` go on below a protected node too, where there is hardly ever anything, and that would be as many
-        // states again for each field: walkers make those they meet.
-        if node.has(Node::FIELD) && !led && !node.names.sorted.is_empty() {
-            (node.lazy, node.names) = (true, Names::default());
-        }
-        node
     }
 
     fn node(&mut self, key: Key) -> NodeId {
@@ -262,7 +258,12 @@ impl Paths {
 
     fn build_ahead(&mut self) {
         let mut next = 1;
-        while let Some(from) = self.nodes.get(next).cloned() {
+        while let Some(lazy) = self.nodes.get(next).map(|node| node.lazy) {
+            if lazy {
+                next += 1;
+                continue;
+            }
+            let Some(from) = self.nodes.get(next).cloned() else { break };
             let mut node = from.clone();
             if !node.names.sorted.is_empty() {
                 let (others, pending) = self.follow(&from, Edge::OtherName);
@@ -275,9 +276,7 @@ impl Paths {
             for (index, target) in &mut node.indices {
                 *target = self.node(self.follow(&from, Edge::Index(*index)));
             }
-            if !node.lazy {
-                node.other = self.node(self.follow(&node, Edge::OtherName));
-            }
+            node.other = self.node(self.follow(&node, Edge::OtherName));
             node.element = self.node(self.follow(&node, Edge::OtherIndex));
             if !node.pending.is_empty() {
                 for satisfied in self.likely(&node.pending) {
@@ -292,10 +291,16 @@ impl Paths {
         }
     }
 
-    /// Whether a name or an index led to a step of `node`, rather than that it is tried everywhere.
-    fn is_led(&self, node: &Node) -> bool {
-        let step = |at: &u16| self.positions.get(usize::from(*at));
-        node.positions.iter().any(|at| matches!(step(at), Some(Position::Step { anywhere: false, .. })))
+    /// Whether a name or an index led to one of `positions`, rather than that it is tried everywhere.
+    fn is_led(&self, positions: &[u16]) -> bool {
+        positions.iter().any(|at| matches!(self.step(*at), Some((false, _))))
+    }
+
+    fn step(&self, at: u16) -> Option<(bool, &Test)> {
+        match self.positions.get(usize::from(at))? {
+            Position::Step { anywhere, test } => Some((*anywhere, test)),
+            Position::End(_) => None,
+        }
     }
 
     /// No filter passes, or those that ask one member for one value do.

@@ -18,13 +18,20 @@ pub struct Walker {
     extra_known: HashMap<Key, NodeId>,
     /// Members of shared nodes that were met.
     met: HashMap<NodeId, HashMap<Box<str>, NodeId>>,
+    met_elements: HashMap<NodeId, NodeId>,
 }
 
 impl Walker {
     /// A walker at the root of `paths`.
     #[must_use]
     pub fn new(paths: Arc<Paths>) -> Self {
-        Self { paths, extra: Vec::new(), extra_known: HashMap::new(), met: HashMap::new() }
+        Self {
+            paths,
+            extra: Vec::new(),
+            extra_known: HashMap::new(),
+            met: HashMap::new(),
+            met_elements: HashMap::new(),
+        }
     }
 
     /// The document's node.
@@ -94,9 +101,12 @@ impl Walker {
 
     #[cold]
     fn missing(&mut self, parent: NodeId, edge: Edge<'_>) -> NodeId {
-        if let Edge::Name(name) = edge
-            && let Some(known) = self.met.get(&parent).and_then(|met| met.get(name))
-        {
+        let met = match edge {
+            Edge::Name(name) => self.met.get(&parent).and_then(|met| met.get(name)),
+            Edge::OtherIndex => self.met_elements.get(&parent),
+            Edge::OtherName | Edge::Index(_) => None,
+        };
+        if let Some(known) = met {
             return *known;
         }
         let Some(node) = self.node(parent) else { return DEAD };
@@ -105,11 +115,14 @@ impl Walker {
         let target = self.intern(key);
         // Remembered where the node is ours; the shared ones stay as they are.
         let own = (parent as usize).checked_sub(self.paths.nodes.len());
-        let room = self.met.values().map(HashMap::len).sum::<usize>() < MET_NAMES;
-        if let (true, Edge::Name(name)) = (own.is_none() || lazy, edge)
-            && room
-        {
-            self.met.entry(parent).or_default().insert(name.into(), target);
+        match edge {
+            Edge::Name(name) if own.is_none() || lazy => {
+                if self.met.values().map(HashMap::len).sum::<usize>() < MET_NAMES {
+                    self.met.entry(parent).or_default().insert(name.into(), target);
+                }
+            }
+            Edge::OtherIndex if own.is_none() => drop(self.met_elements.insert(parent, target)),
+            _ => {}
         }
         if let Some(node) = own.and_then(|index| self.extra.get_mut(index)) {
             match edge {

@@ -74,18 +74,23 @@ impl Fixtures {
         self.exchanges.read().unwrap().clone()
     }
 
-    fn find(&self, method: &str, target: &str) -> Option<Recorded> {
+    /// The exchange for a request: of its path and query, of its path at least; of several, the one with its body.
+    fn find(&self, method: &str, target: &str, body: &[u8]) -> Option<Recorded> {
         let exchanges = self.exchanges.read().unwrap();
         let (path, query) = parts(target);
-        let fits = |one: &&Recorded| one.method == method && parts(&one.target).0 == path;
-        let exact = exchanges.iter().filter(fits).find(|one| parts(&one.target).1 == query);
-        exact.or_else(|| exchanges.iter().find(fits)).cloned()
+        let on_path: Vec<&Recorded> =
+            exchanges.iter().filter(|one| one.method == method && parts(&one.target).0 == path).collect();
+        let exact: Vec<&Recorded> = on_path.iter().copied().filter(|one| parts(&one.target).1 == query).collect();
+        let body: Option<Value> = serde_json::from_slice(body).ok();
+        let sent =
+            |one: &&&Recorded| one.send.as_ref().and_then(|send| serde_json::from_str::<Value>(send).ok()) == body;
+        let with_body = exact.iter().find(sent).or_else(|| on_path.iter().find(sent));
+        with_body.or(exact.first()).or(on_path.first()).map(|one| (*one).clone())
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    fn answer(&self, method: &str, target: &str, body: &[u8]) -> Response<Full<Bytes>> {
         self.hits.fetch_add(1, Ordering::SeqCst);
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        let Some(found) = self.find(request.method().as_str(), target) else {
+        let Some(found) = self.find(method, target, body) else {
             let body = Full::new(Bytes::from_static(b"{\"message\":\"no such fixture\"}"));
             return Response::builder().status(404).header("content-type", "application/json").body(body).unwrap();
         };
@@ -114,11 +119,13 @@ impl Fixtures {
             let (acceptor, world) = (acceptor.clone(), Arc::clone(&self));
             tokio::spawn(async move {
                 let Ok(stream) = acceptor.accept(stream).await else { return };
-                let service = service_fn(move |request| {
-                    let answer = world.answer(&request);
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let world = Arc::clone(&world);
                     async move {
-                        drain(request).await;
-                        Ok::<_, Infallible>(answer)
+                        let (head, body) = request.into_parts();
+                        let body = read(body).await;
+                        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+                        Ok::<_, Infallible>(world.answer(head.method.as_str(), target, &body))
                     }
                 });
                 let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
@@ -127,16 +134,19 @@ impl Fixtures {
     }
 }
 
-async fn drain(request: Request<Incoming>) {
-    let mut body = request.into_body();
-    while let Some(Ok(_)) = http_body_util::BodyExt::frame(&mut body).await {}
+async fn read(mut body: Incoming) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while let Some(Ok(frame)) = http_body_util::BodyExt::frame(&mut body).await {
+        bytes.extend_from_slice(&frame.into_data().unwrap_or_default());
+    }
+    bytes
 }
 
 /// The decoded path, and the decoded parameters in order of their names.
 fn parts(target: &str) -> (String, BTreeSet<String>) {
     let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let path = percent_decode_str(path).decode_utf8_lossy().into_owned();
+    let path = percent_decode_str(path.trim_end_matches('/')).decode_utf8_lossy().into_owned();
     (path, query.split('&').filter(|pair| !pair.is_empty()).map(decode).collect())
 }
 
