@@ -6,6 +6,7 @@ mod command;
 mod line;
 mod session;
 mod setup;
+mod stored;
 mod tls;
 mod world;
 
