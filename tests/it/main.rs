@@ -11,6 +11,7 @@
 
 mod budget;
 mod canary;
+mod canary_stored;
 mod commands;
 mod dialects;
 mod fuzz;
@@ -22,6 +23,7 @@ mod keys;
 mod kill;
 mod layering;
 mod load;
+mod moved;
 mod oracle;
 mod protection;
 mod questions;
@@ -40,3 +42,4 @@ mod sweep;
 mod tls;
 mod vault;
 mod world;
+mod write_back;
