@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::harness::{Setup, World, walk};
 
 /// Every spelling a value could hide in.
-fn spellings(value: &str) -> Vec<String> {
+pub fn spellings(value: &str) -> Vec<String> {
     let bytes = value.as_bytes();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let percent = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string();
