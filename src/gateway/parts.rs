@@ -109,16 +109,19 @@ pub(super) struct Parts {
 /// What opening the stored values of a body takes.
 pub(super) struct Opening {
     resolver: Resolver,
-    collector: Collector,
+    /// Absent when no field of the body is mapped.
+    collector: Option<Collector>,
     /// Subjects whose records this body names.
     unnamed: Vec<SubjectRef>,
     hidden: u64,
 }
 
 impl Opening {
-    /// Absent when no map describes the body.
+    /// Absent when there is nothing to open in the body, and no record of it to remember.
     pub(super) fn new(resolver: Resolver, plan: &Arc<rewrite::Plan>, unnamed: Vec<SubjectRef>) -> Option<Self> {
-        Some(Self { resolver, collector: Collector::new(plan)?, unnamed, hidden: 0 })
+        let collector = Collector::new(plan);
+        let naming = !unnamed.is_empty() && plan.layout.names_subjects();
+        (collector.is_some() || naming).then_some(Self { resolver, collector, unnamed, hidden: 0 })
     }
 }
 
@@ -326,8 +329,9 @@ impl Parts {
         let status = &ending.shared().status;
         for step in decoded.chunks(DECODED_STEP_BYTES) {
             status.rewritten_bytes.fetch_add(step.len() as u64, Ordering::Relaxed);
-            let needs = opening.collector.push(step)?;
-            view.answer(opening.resolver.answers(&needs).await?);
+            if let Some(collector) = &mut opening.collector {
+                view.answer(opening.resolver.answers(&collector.push(step)?).await?);
+            }
             view.push(step, &mut self.out)?;
             let notes = view.take_notes();
             opening.hidden += notes.hidden();

@@ -263,6 +263,34 @@ impl Store {
         answers: &Answers,
         record: Option<&str>,
     ) -> Result<Opened, Unopened> {
+        let (opened, away) = self.find(classes, stored, text, answers, record)?;
+        Self::linkage(classes, opened.class, away)?;
+        Ok(opened)
+    }
+
+    /// As [`Self::open`], of a strict class too: for who asks whose a value is, and shows nothing of it.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub fn open_anywhere(
+        &self,
+        classes: &ClassTable,
+        stored: &Stored,
+        text: &str,
+        answers: &Answers,
+    ) -> Result<Opened, Unopened> {
+        self.find(classes, stored, text, answers, None).map(|(opened, _)| opened)
+    }
+
+    /// The clear text, and whether the record is another one than its own.
+    fn find(
+        &self,
+        classes: &ClassTable,
+        stored: &Stored,
+        text: &str,
+        answers: &Answers,
+        record: Option<&str>,
+    ) -> Result<(Opened, bool), Unopened> {
         match stored {
             Stored::Broken(why) => Err(*why),
             Stored::Token => self.open_token(classes, text, answers, record),
@@ -280,9 +308,8 @@ impl Store {
                 let here = subject.is_some_and(|subject| owners.contains(&subject));
                 let away = subject.is_some() && (linked || !owners.is_empty()) && !here;
                 let unlinked = subject.is_some() && !linked && owners.is_empty();
-                Self::linkage(classes, class, away)?;
                 let moved = away && record.is_some();
-                Ok(Opened { class, text: opened.text, subject, moved, unlinked, current: opened.current })
+                Ok((Opened { class, text: opened.text, subject, moved, unlinked, current: opened.current }, away))
             }
         }
     }
@@ -293,7 +320,7 @@ impl Store {
         text: &str,
         answers: &Answers,
         record: Option<&str>,
-    ) -> Result<Opened, Unopened> {
+    ) -> Result<(Opened, bool), Unopened> {
         match answers.tokens.get(text) {
             None | Some(TokenAnswer::Unknown) => Err(Unopened::UnknownKey),
             Some(TokenAnswer::Erased) => Err(Unopened::Erased),
@@ -305,9 +332,9 @@ impl Store {
                 }
                 let owners = answers.owners(record);
                 let away = !holders.is_empty() && !owners.iter().any(|owner| holders.contains(owner));
-                Self::linkage(classes, class, away)?;
                 let moved = away && record.is_some();
-                Ok(Opened { class, text: text.clone(), subject: None, moved, unlinked: false, current: true })
+                let text = text.clone();
+                Ok((Opened { class, text, subject: None, moved, unlinked: false, current: true }, away))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Plan, RewriteError, base64, layout::Rule, place::Place, view};
 use crate::{
-    formats::{Edit, Handler, Out, Stream, Trace, path::Node},
+    formats::{Edit, Handler, Out, Side, Stream, Trace, path::Node},
     model::{BodyFormat, ClassSet, Leaf, Sensitive},
     protect,
 };
@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteBack {
     /// It is taken out: the CRM keeps what it has (PATCH). In an array, where an element that goes moves the others or
-    /// replaces the real one, the request is refused all the same.
+    /// replaces the real one, the request is refused all the same; an array of records is none, each is updated by itself.
     Drop,
     /// The request is refused (PUT).
     Refuse,
@@ -137,6 +137,10 @@ impl Handler for Guard<'_> {
             }
         }
         Ok(Edit::Keep)
+    }
+
+    fn record(&mut self, side: Side, _at: u64) {
+        self.place.record(side);
     }
 
     fn trace(&mut self, event: Trace<'_>) {

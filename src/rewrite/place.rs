@@ -2,12 +2,14 @@
 
 use std::fmt::Write;
 
-use crate::formats::Trace;
+use crate::formats::{Side, Trace};
 
 /// The open objects and arrays.
 #[derive(Debug, Default)]
 pub(super) struct Place {
     open: Vec<Step>,
+    /// How many were open when each open record began.
+    records: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -42,9 +44,18 @@ impl Place {
         }
     }
 
-    /// Whether an array is open.
+    /// Follows the records, each of which starts before its own object or array does.
+    pub(super) fn record(&mut self, side: Side) {
+        match side {
+            Side::Start => self.records.push(self.open.len()),
+            Side::End => drop(self.records.pop()),
+        }
+    }
+
+    /// Whether an array is open within the innermost record, or within the document where there is none.
     pub(super) fn in_array(&self) -> bool {
-        self.open.iter().any(|step| !step.object)
+        let record = self.records.last().copied().unwrap_or_default();
+        self.open.iter().skip(record).any(|step| !step.object)
     }
 
     /// Whether nothing is open.

@@ -244,7 +244,7 @@ impl Sealer<'_> {
         let owner = self.keys.get(self.records.current()).and_then(|keys| keys.subject.as_ref());
         let owner = owner.map(SubjectKey::reference).or(self.owner);
         let same_class = |class: ClassId| view::rules(&self.plan.layout, node).any(|rule| rule.class == class);
-        match self.store.open(&self.plan.tools.classes, stored, text, self.answers, None) {
+        match self.store.open_anywhere(&self.plan.tools.classes, stored, text, self.answers) {
             Err(_) => false,
             Ok(opened) => {
                 let own = match (opened.subject, stored) {

@@ -63,6 +63,20 @@ macro_rules! put {
     };
 }
 
+/// The same question about rows that are sealed. A roll that ends between the look at the keys and the look at the rows leaves rows
+/// that only newer keys open, and those are in use by then: the question is asked again.
+macro_rules! ask {
+    ($vault:ident . $question:ident ( $($argument:expr),* )) => {{
+        let keys = $vault.keys();
+        let answer = put!($vault.$question(&keys, $($argument),*));
+        let now = $vault.keys();
+        match answer {
+            Err(_) if !Arc::ptr_eq(&keys, &now) => put!($vault.$question(&now, $($argument),*)),
+            answer => answer,
+        }
+    }};
+}
+
 impl Vault {
     /// Makes an empty vault: the folder (mode 0700), or the tables in PostgreSQL.
     ///
@@ -146,7 +160,7 @@ impl Vault {
     /// # Errors
     /// When the vault cannot be reached, or a row does not open. Nothing is known then: show placeholders.
     pub async fn subjects(&self, subjects: &[SubjectRef]) -> Result<Vec<SubjectState>, VaultError> {
-        put!(self.subjects(&self.keys(), subjects))
+        ask!(self.subjects(subjects))
     }
 
     /// Whose record each `(resource, record id)` is.
@@ -154,7 +168,7 @@ impl Vault {
     /// # Errors
     /// As [`Self::subjects`].
     pub async fn subjects_of(&self, records: &[(&str, &str)]) -> Result<Vec<RecordState>, VaultError> {
-        put!(self.records(&self.keys(), records))
+        ask!(self.records(records))
     }
 
     /// Whose record it is.
@@ -206,7 +220,7 @@ impl Vault {
     /// # Errors
     /// As [`Self::subjects`].
     pub async fn find_tokens(&self, values: &[(&str, &str)]) -> Result<Vec<Vec<String>>, VaultError> {
-        put!(self.find_tokens(&self.keys(), values))
+        ask!(self.find_tokens(values))
     }
 
     /// What each token stands for.
@@ -214,7 +228,7 @@ impl Vault {
     /// # Errors
     /// As [`Self::subjects`].
     pub async fn open_tokens(&self, tokens: &[&str]) -> Result<Vec<TokenState>, VaultError> {
-        put!(self.open_tokens(&self.keys(), tokens))
+        ask!(self.open_tokens(tokens))
     }
 
     /// Whether each subject uses each token, for tokens that more than [`HOLDERS_SHOWN`] use.

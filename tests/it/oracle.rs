@@ -9,7 +9,7 @@ use http::Method;
 use serde_json::Value;
 
 use crate::{
-    harness::{Answer, Client, Line, Setup, World, fieldgate},
+    harness::{Answer, Client, Line, Setup, World},
     questions::{Dialect, Question, Questions, Rng},
     world::{CONTACT, same_records},
 };
@@ -36,23 +36,8 @@ impl Nulls {
 /// A gateway that stores e-mail addresses, phone numbers, cards (as `cards`) and IBANs in other forms; its CRM is empty.
 fn storing(cards: &str, nulls: Nulls) -> World {
     let classes = [("email", "token:email"), ("phone", "token:phone"), ("card_number", cards), ("iban", "token")];
-    let mut setup = Setup::of(Crm::generate(7, 0).with_world(nulls.of(Records::empty()))).map("world.toml");
-    for (class, storage) in classes {
-        let name = format!("name = \"{class}\"");
-        setup = setup.edit(&name, &format!("{name}\nstorage = \"{storage}\"\nphase = \"enforced\""));
-    }
-    let sections = "\n[keys]\nkeyset = \"keys/keyset.json\"\nkek = { provider = \"file\", path = \"keys/kek\" }\n\
-        \n[vault]\ntoken_domain = \"fg.example.com\"\n";
-    let mut world = setup.append(sections).prepare();
-    let said = fieldgate(["keys", "new", "--config", world.made.config.to_str().unwrap()]);
-    assert_eq!(said.code, 0, "{}", said.err);
-    let config = fieldgate::config::Config::load(&world.made.config).unwrap();
-    let keys = fieldgate::gateway::keyset(&config).unwrap().unwrap();
-    let vault = config.vault.clone().unwrap();
-    let settings = fieldgate::vault::Settings { dir: config.path(&vault.dir), ..vault };
-    fieldgate::vault::Vault::init(&settings, keys).unwrap();
-    world.start();
-    world
+    let crm = Crm::generate(7, 0).with_world(nulls.of(Records::empty()));
+    Setup::of(crm).map("world.toml").storing(&classes, "enforced").stored()
 }
 
 /// A gateway through which its records were created, and the same records in clear.

@@ -66,6 +66,19 @@ fn a_masked_element_cannot_be_dropped() {
 }
 
 #[test]
+fn a_masked_member_of_a_record_in_a_list_can_be_dropped() {
+    let batch = fields(&[("$[*].email", "email"), ("$[*].tags", "note")]).records("$[*]", "$.id");
+    let guard = |text: &str| guard_request(&batch.plan(), text.as_bytes(), WriteBack::Drop);
+    let guarded = guard(r#"[{"id":1,"email":"•"},{"email":"•"},{"email":"a@b.example","id":3}]"#).unwrap();
+    assert_eq!(String::from_utf8(guarded.body).unwrap(), r#"[{"id":1},{},{"email":"a@b.example","id":3}]"#);
+    assert_eq!(guarded.dropped_fields, ["$[0].email", "$[1].email"]);
+    let refused = guard(r#"[{"email":"•"},{"tags":["a","•"]}]"#).unwrap_err();
+    assert_eq!(refused, RewriteError::MaskedValue { fields: vec!["$[1].tags[1]".into()] });
+    let refused = guard_request(&batch.plan(), r#"[{"email":"•"}]"#.as_bytes(), WriteBack::Refuse).unwrap_err();
+    assert_eq!(refused, RewriteError::MaskedValue { fields: vec!["$[0].email".into()] });
+}
+
+#[test]
 fn what_is_written_is_known_by_class_and_value() {
     let fixture = fixture();
     let text =

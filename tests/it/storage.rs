@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Setup, World, fieldgate};
+use crate::harness::{Setup, World};
 
 const CUSTOMERS: &str = "/api/v1/customers";
 
@@ -17,22 +17,7 @@ pub(crate) fn world() -> World {
         ("ssn", "seal:class"),
         ("birth_date", "seal"),
     ];
-    let mut setup = Setup::new();
-    for (class, storage) in classes {
-        let name = format!("name = \"{class}\"");
-        setup = setup.edit(&name, &format!("{name}\nstorage = \"{storage}\"\nphase = \"mixed\""));
-    }
-    let sections = "\n[keys]\nkeyset = \"keys/keyset.json\"\nkek = { provider = \"file\", path = \"keys/kek\" }\n\n[vault]\ntoken_domain = \"fg.example.com\"\n";
-    let mut world = setup.append(sections).prepare();
-    let said = fieldgate(["keys", "new", "--config", world.made.config.to_str().unwrap()]);
-    assert_eq!(said.code, 0, "{}", said.err);
-    let config = fieldgate::config::Config::load(&world.made.config).unwrap();
-    let keys = fieldgate::gateway::keyset(&config).unwrap().unwrap();
-    let vault = config.vault.clone().unwrap();
-    let settings = fieldgate::vault::Settings { dir: config.path(&vault.dir), ..vault };
-    fieldgate::vault::Vault::init(&settings, keys).unwrap();
-    world.start();
-    world
+    Setup::new().storing(&classes, "mixed").stored()
 }
 
 pub(crate) fn jane() -> Value {

@@ -1,13 +1,8 @@
 //! A migration as an operator does it, over real HTTP: probe, count, pilot, run, verify, use it, rotate, and back.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
-use fieldgate::{
-    config::Config,
-    keyring::Keyring,
-    sandbox::{Crm, World as Records},
-    vault::{self, Vault},
-};
+use fieldgate::sandbox::{Crm, World as Records};
 use serde_json::Value;
 
 use crate::{
@@ -25,35 +20,14 @@ fn records() -> Records {
 
 /// The CRM, a configuration that stores five classes in other forms, keys and an empty vault; no gateway yet.
 fn world(records: Records) -> World {
-    let stored = |class: &str, mask: &str, storage: &str| {
-        let before = format!("name = \"{class}\"\nmask = \"{mask}\"");
-        let after = format!("{before}\nstorage = \"{storage}\"\nphase = \"mixed\"");
-        (before, after)
-    };
-    let mut setup = Setup::of(Crm::generate(7, 0).with_world(records)).map("world.toml");
-    for (from, to) in [
-        stored("name", "name", "token"),
-        stored("email", "email", "token:email"),
-        stored("phone", "phone", "token:phone"),
-        stored("card_number", "card", "seal"),
-        stored("iban", "iban", "seal:indexed"),
-    ] {
-        setup = setup.edit(&from, &to);
-    }
-    let world = setup
-        .append(
-            "\n[keys]\nkeyset = \"keys/keyset.json\"\nkek = { provider = \"file\", path = \"keys/kek\" }\n\
-             \n[vault]\ntoken_domain = \"fg.example.com\"\n",
-        )
-        .prepare();
-    let made = run(&world, &["keys", "new"], &[]);
-    assert_eq!(made.code, 0, "{made:?}");
-    let config = Config::load(&world.made.config).unwrap();
-    let keys = Keyring::new(config.keys.as_ref().unwrap(), config.base()).load().unwrap();
-    let settings = config.vault.clone().unwrap();
-    let settings = vault::Settings { dir: config.path(&settings.dir), ..settings };
-    Vault::init(&settings, Arc::new(keys)).unwrap();
-    world
+    let classes = [
+        ("name", "token"),
+        ("email", "token:email"),
+        ("phone", "token:phone"),
+        ("card_number", "seal"),
+        ("iban", "seal:indexed"),
+    ];
+    Setup::of(Crm::generate(7, 0).with_world(records)).map("world.toml").storing(&classes, "mixed").provided()
 }
 
 fn run(world: &World, verb: &[&str], more: &[&str]) -> Said {

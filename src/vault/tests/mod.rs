@@ -8,7 +8,12 @@ mod kill;
 mod postgres;
 mod tokens;
 
-use std::{future::Future, path::Path};
+use std::{
+    future::Future,
+    path::Path,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
 
 use tempfile::TempDir;
 
@@ -104,6 +109,36 @@ fn person(vault: &Vault, record: &str) -> SubjectRef {
     let subject = block(vault.mint_subject()).unwrap().reference();
     block(vault.link(&[(subject, "contact", record)])).unwrap();
     subject
+}
+
+#[test]
+fn readers_do_not_notice_that_the_wrapping_key_is_rolled() {
+    let mut world = World::new();
+    let vault = world.open();
+    let subject = person(&vault, "17");
+    let token = block(vault.tokens(&[email("a@x.example", Some(subject))])).unwrap();
+    let (ended, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let end = Instant::now() + Duration::from_secs(60);
+                while !ended.load(Ordering::Relaxed) && Instant::now() < end {
+                    assert!(matches!(block(vault.subject_of("contact", "17")).unwrap(), RecordState::Linked(_)));
+                    assert_eq!(value(&block(vault.open_tokens(&[token[0].as_str()])).unwrap()[0]), "a@x.example");
+                    asked.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for _ in 0..60 {
+            world.file.roll_subject_wrap(now()).unwrap();
+            block(vault.with_keyset(world.keyset())).unwrap();
+            assert_eq!(block(vault.roll()).unwrap().epoch, world.file.epoch());
+            world.file.destroy_old_subject_wraps(now());
+            block(vault.with_keyset(world.keyset())).unwrap();
+        }
+        ended.store(true, Ordering::Relaxed);
+    });
+    assert!(asked.into_inner() > 60);
 }
 
 #[test]

@@ -27,6 +27,11 @@ impl Line {
 
     /// One exchange; a connection that the other side ended is made anew before it.
     pub fn call(&mut self, method: Method, target: &str, body: &str) -> Answer {
+        self.call_as("application/json", method, target, body)
+    }
+
+    /// The same with a body of another media type.
+    pub fn call_as(&mut self, media: &str, method: Method, target: &str, body: &str) -> Answer {
         let Self { client, runtime, sender } = self;
         runtime.block_on(async {
             let open = match sender {
@@ -44,7 +49,7 @@ impl Line {
                 request = request.header(name, value);
             }
             if !body.is_empty() {
-                request = request.header("content-type", "application/json");
+                request = request.header("content-type", media);
             }
             let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
             let response = sender.as_mut().unwrap().send_request(request).await;

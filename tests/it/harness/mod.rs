@@ -8,6 +8,7 @@ mod fixtures;
 mod line;
 mod session;
 mod setup;
+mod stored;
 mod tls;
 mod world;
 
