@@ -61,9 +61,7 @@ impl Reader {
             | BodyFormat::Multipart
             | BodyFormat::Batch(_)
             | BodyFormat::Opaque
-            | BodyFormat::Empty => {
-                Self::Json(Box::new(Splicer::new(paths, limits)))
-            }
+            | BodyFormat::Empty => Self::Json(Box::new(Splicer::new(paths, limits))),
             BodyFormat::Xml => Self::Xml(Box::new(Xml::new(paths, limits))),
         }
     }

@@ -9,9 +9,9 @@ use super::{
     body::Held,
     budget::{self, Meter},
     exchange::{Exchange, Stage},
+    media,
     parts::PartError,
     plan::Plan,
-    media,
     request::refused_as,
     respond::Refusal,
     response::stopped,
@@ -287,8 +287,7 @@ fn guard(
     let form = format == BodyFormat::Form;
     let json = if form { Some(rewrite::form::to_json(bytes).map_err(|error| bad_form(&error))?) } else { None };
     let body = json.as_deref().unwrap_or(bytes);
-    rewrite::guard_request(&view, body, route.write_back(method))
-        .map_err(|error| Box::new(refused_as(format, &error)))
+    rewrite::guard_request(&view, body, route.write_back(method)).map_err(|error| Box::new(refused_as(format, &error)))
 }
 
 /// Whether the body is of the media type that the route takes, and not in a content coding.
