@@ -47,8 +47,9 @@ fn number(bytes: &[u8], groups: &[Group], after: Option<&Group>) -> Option<(usiz
     let glued = is_word(before)
         || b"#$".contains(&before)
         || (b"-/._".contains(&before) && is_word(at(bytes, start.wrapping_sub(2))));
-    let formed = international(digits, groups)
-        .or_else(|| parenthesised(bytes, groups))
+    // Nobody writes anything else like that.
+    let certain = international(digits, groups).or_else(|| parenthesised(bytes, groups));
+    let formed = certain
         .or_else(|| north_american(bytes, groups, after))
         .or_else(|| trunk(bytes, groups))
         .or_else(|| mobile(digits, groups));
@@ -58,7 +59,7 @@ fn number(bytes: &[u8], groups: &[Group], after: Option<&Group>) -> Option<(usiz
     let named = words.before(Topic::Phone);
     // A number that has the form of one counts unless it is called something else; any other only next to the word.
     let other = if formed.is_some() && named { words.labelled() } else { words.reference() };
-    if other || (!named && (formed.is_none() || glued)) {
+    if (other && certain.is_none()) || (!named && (formed.is_none() || glued)) {
         return None;
     }
     let end = groups.get(used.checked_sub(1)?)?.end;
