@@ -12,7 +12,7 @@ use fieldgate::{
     crypto::{
         ClassPlan, Envelope, Kek, KeyFile, Keyset, Krk, Purpose, RootKey, Seal, Spelling, find_sealed, looks_sealed,
     },
-    detect::Detector,
+    detect::{Detector, Sought},
     model::{
         BodyFormat, BodyMap, Class, ClassTable, Column, Delimiter, Entity, FieldRule, KeyScope, MaskStyle, Mode,
         Selector, Storage, Timestamp, TokenShape, Views,
@@ -204,6 +204,24 @@ static XML: LazyLock<Arc<Plan>> = LazyLock::new(|| {
 /// Any chunking of XML gives the same output or the same refusal; what comes out is XML again.
 pub fn xml_rewriter(data: &[u8]) {
     rewriter(&XML, data, true);
+}
+
+/// Findings are sorted, apart, on character boundaries and of a score that was asked for, and the same the second time.
+pub fn detector(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let detector = Detector::of(Sought::these(&Entity::ALL));
+    let (mut findings, mut again) = (Vec::new(), Vec::new());
+    detector.scan(text, &mut findings);
+    let mut end = 0;
+    for finding in &findings {
+        assert!(finding.start >= end && finding.end > finding.start, "out of order");
+        assert!(text.get(finding.start..finding.end).is_some(), "inside a character");
+        assert!((Sought::THRESHOLD..=100).contains(&finding.score), "a score of {}", finding.score);
+        end = finding.end;
+    }
+    assert!(findings.is_empty() || detector.worth_scanning(text), "the gate and the scan disagree");
+    detector.scan(text, &mut again);
+    assert_eq!(findings, again, "twice the same text, and not the same findings");
 }
 
 /// A map is accepted or refused with diagnostics; it never panics, and what it accepts has routes that know their place.

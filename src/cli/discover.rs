@@ -61,6 +61,7 @@ fn classes(arguments: &Arguments) -> Result<ClassTable, Failure> {
     match &arguments.config {
         Some(path) => Ok(ClassTable::clone(&Config::load(path)?.classes)),
         None => config::classes(files::CLASSES)
+            .map(|(classes, _)| classes)
             .map_err(|_| Failure::system("the built-in classes cannot be read", "give `--config`")),
     }
 }

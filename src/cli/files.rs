@@ -41,6 +41,7 @@ mask = "address"
 [[class]]
 name = "birth_date"
 mask = "date"
+detects = ["birth_date"]
 
 [[class]]
 name = "card_number"
@@ -59,6 +60,25 @@ detects = ["iban"]
 name = "ssn"
 mask = "keep_last:4"
 detects = ["us_ssn"]
+
+[[class]]
+name = "national_id"
+mask = "keep_last:3"
+detects = ["national_id"]
+
+[[class]]
+name = "identity_document"
+mask = "keep_last:3"
+detects = ["identity_document"]
+
+[[class]]
+name = "bank_account"
+mask = "keep_last:3"
+detects = ["bank_account"]
+
+[[class]]
+name = "secret"
+detects = ["secret"]
 
 [[class]]
 name = "free_text"

@@ -14,6 +14,7 @@ mod policy;
 mod probe;
 mod progress;
 mod protect;
+mod scan;
 mod serve;
 mod tls;
 mod vault;
@@ -52,6 +53,8 @@ enum Verb {
     /// What policy gives to whom, and why.
     #[command(subcommand)]
     Policy(policy::Verb),
+    /// Find personal data and secrets in a text: JSON lines that say where and what, without the values.
+    Scan(scan::Arguments),
     /// The keys that stored values are sealed under.
     Keys(keys::Arguments),
     /// Learn what the CRM's columns take, with canaries in a scratch record.
@@ -92,6 +95,7 @@ pub fn main() -> ExitCode {
         Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Identity(verb) => identity::run(verb),
         Verb::Policy(verb) => policy::run(verb),
+        Verb::Scan(arguments) => scan::run(&arguments),
         Verb::Keys(arguments) => keys::run(arguments),
         Verb::Probe(arguments) => probe::run(&arguments),
         Verb::Protect(arguments) => protect::run(sweep::Verb::Protect, &arguments),

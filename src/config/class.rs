@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::{DetectSettings, detect};
+use crate::detect::Sought;
 use crate::model::{
     Class, ClassTable, Entity, FREE_TEXT, KeyScope, Linkage, MaskStyle, Mode, Normaliser, Phase, Problem, Storage,
     TokenShape, TooManyClasses,
@@ -34,9 +36,12 @@ pub struct ClassSettings {
     /// Sealed texts are padded to a multiple of 16, 32 or 64 bytes; 0 (default) lets their length show.
     #[serde(default)]
     pub padding: u8,
-    /// Detector findings that count as this class: `card`, `email`, `phone`, `iban`, `us_ssn`.
+    /// Detector findings that count as this class: entities, and groups such as `national_id`.
     #[serde(default)]
     pub detects: Vec<String>,
+    /// The least score of those findings, 1–100. Default: that of `[detect]`.
+    #[serde(default)]
+    pub threshold: Option<u8>,
 }
 
 /// `phase`.
@@ -69,11 +74,11 @@ fn clear() -> String {
     "clear".to_owned()
 }
 
-/// The classes of `text`, which has `[[class]]` tables and nothing else.
+/// The classes of `text`, which has `[[class]]` tables and nothing else, and what they detect.
 ///
 /// # Errors
 /// Every mistake in them.
-pub fn classes(text: &str) -> Result<ClassTable, Vec<Problem>> {
+pub fn classes(text: &str) -> Result<(ClassTable, Sought), Vec<Problem>> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Classes {
@@ -81,14 +86,19 @@ pub fn classes(text: &str) -> Result<ClassTable, Vec<Problem>> {
     }
     let read: Classes = toml::from_str(text)
         .map_err(|error| vec![Problem::new("class", error.message(), "write `[[class]]` tables and nothing else")])?;
-    table(&read.class)
+    Ok((table(&read.class)?, DetectSettings::default().sought(&read.class)))
 }
 
 /// The table of all classes, or every mistake in them.
 pub(super) fn table(settings: &[ClassSettings]) -> Result<ClassTable, Vec<Problem>> {
     let mut problems = Vec::new();
-    let classes: Vec<Class> =
-        settings.iter().enumerate().filter_map(|(index, one)| class(one, index, &mut problems)).collect();
+    let claims = detect::claims(settings);
+    let classes: Vec<Class> = settings
+        .iter()
+        .zip(claims)
+        .enumerate()
+        .filter_map(|(index, (one, detects))| class(one, detects, index, &mut problems))
+        .collect();
     match ClassTable::new(classes) {
         Ok(table) if problems.is_empty() => return Ok(table),
         Ok(_) => {}
@@ -132,7 +142,7 @@ pub(super) fn stores(classes: &ClassTable, keys: bool, vault: Option<&vault::Set
     problems
 }
 
-fn class(settings: &ClassSettings, index: usize, problems: &mut Vec<Problem>) -> Option<Class> {
+fn class(settings: &ClassSettings, detects: Vec<Entity>, index: usize, problems: &mut Vec<Problem>) -> Option<Class> {
     let before = problems.len();
     let mut wrong = |key: &str, what: String, help: &str| {
         problems.push(Problem::new(format!("class.{index}.{key}"), what, help));
@@ -168,13 +178,7 @@ fn class(settings: &ClassSettings, index: usize, problems: &mut Vec<Problem>) ->
     if !matches!(settings.padding, 0 | 16 | 32 | 64) {
         wrong("padding", format!("padding {} is not available", settings.padding), "one of 0, 16, 32, 64");
     }
-    let mut detects = Vec::new();
-    for name in &settings.detects {
-        match Entity::named(name) {
-            Some(entity) => detects.push(entity),
-            None => wrong("detects", format!("unknown entity `{name}`"), "one of card, email, phone, iban, us_ssn"),
-        }
-    }
+    problems.extend(detect::problems(settings, index));
     if problems.len() > before {
         return None;
     }
@@ -253,6 +257,7 @@ mod tests {
             linkage: LinkageSetting::default(),
             padding: 0,
             detects: vec![],
+            threshold: None,
         }
     }
 

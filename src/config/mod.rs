@@ -2,6 +2,7 @@
 
 mod budget;
 mod class;
+mod detect;
 mod locate;
 mod read;
 mod sections;
@@ -10,13 +11,16 @@ use std::path::{Path, PathBuf};
 
 pub use budget::{BUILT_IN_GUESSES, BudgetRule, BudgetSettings, Counted, MAX_PEOPLE, MAX_RULES, Period};
 pub use class::{ClassSettings, classes};
+pub use detect::DetectSettings;
 pub use sections::{
     AdminSettings, Bytes, GatewaySettings, LimitSettings, ListenerSettings, LogFormat, LogSettings, Seconds,
     TimeoutSettings,
 };
 
 use crate::{
-    audit, identity, keyring,
+    audit,
+    detect::Sought,
+    identity, keyring,
     model::{ClassTable, Diagnostic, Problem},
     policy, upstream, vault,
 };
@@ -42,6 +46,8 @@ pub struct Config {
     pub policy: policy::Settings,
     /// `[[class]]`.
     pub classes: std::sync::Arc<ClassTable>,
+    /// What is looked for in free text: `[detect]`, and what the classes detect.
+    pub sought: Sought,
     /// `[keys]`; absent where nothing is sealed.
     pub keys: Option<keyring::Settings>,
     /// `[vault]`; absent where nothing is sealed.

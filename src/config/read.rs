@@ -9,8 +9,8 @@ use toml::{
 };
 
 use super::{
-    AdminSettings, BudgetSettings, ClassSettings, Config, GatewaySettings, LimitSettings, ListenerSettings,
-    TimeoutSettings, class, locate::Locator,
+    AdminSettings, BudgetSettings, ClassSettings, Config, DetectSettings, GatewaySettings, LimitSettings,
+    ListenerSettings, TimeoutSettings, class, locate::Locator,
 };
 use crate::{
     audit, keyring,
@@ -39,6 +39,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     let principals = sections.list("principal");
     let policy = sections.required("policy");
     let classes: Vec<ClassSettings> = sections.list("class");
+    let detect: Option<DetectSettings> = sections.or_default("detect");
     let keys: Option<Option<keyring::Settings>> = sections.or_default("keys");
     let vault: Option<Option<vault::Settings>> = sections.or_default("vault");
     let audit: Option<audit::Settings> = sections.required("audit");
@@ -52,12 +53,14 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
         keys.as_ref().and_then(Option::as_ref).map(keyring::Settings::problems),
         vault.as_ref().and_then(Option::as_ref).map(vault::Settings::problems),
         audit.as_ref().map(audit::Settings::problems),
+        detect.as_ref().map(DetectSettings::problems),
         budget.as_ref().map(BudgetSettings::problems),
         limits.as_ref().map(LimitSettings::problems),
         timeouts.as_ref().map(TimeoutSettings::problems),
         admin.as_ref().map(AdminSettings::problems),
     ];
     ranges.iter().flatten().for_each(|problems| sections.report(problems));
+    let sought = detect.map(|detect| detect.sought(&classes));
     let classes = sections.classes(&classes);
     sections.cross_check(&listeners, &upstreams);
     if let (Some(keys), Some(vault)) = (&keys, &vault) {
@@ -65,10 +68,11 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
     }
     sections.unknown();
     let mistakes = sections.mistakes;
-    match (gateway, policy, keys, vault, audit, identity, budget, limits, timeouts, admin, log) {
+    match (gateway, policy, sought, keys, vault, audit, identity, budget, limits, timeouts, admin, log) {
         (
             Some(gateway),
             Some(policy),
+            Some(sought),
             Some(keys),
             Some(vault),
             Some(audit),
@@ -88,6 +92,7 @@ pub(super) fn read(file: &str, base: &Path, text: String) -> Result<Config, Vec<
             principals,
             policy,
             classes: Arc::new(classes),
+            sought,
             keys,
             vault,
             audit,

@@ -11,6 +11,44 @@ pub(super) fn around(bytes: &[u8], sign: usize, width: usize) -> Option<Spot> {
     Some(Spot { start, end, entity: Entity::Email, score: 95 })
 }
 
+/// The address whose `@` is spelled `(at)` or `[at]`, at `sign`; its dots may be spelled `(dot)` or ` dot `.
+pub(super) fn spelled(bytes: &[u8], sign: usize) -> Option<Spot> {
+    let rest = bytes.get(sign..)?;
+    let width = AT_SIGNS.iter().find(|spelling| starts(rest, spelling))?.len();
+    let gap = |byte: u8| usize::from(byte == b' ');
+    let before = sign - gap(at(bytes, sign.wrapping_sub(1)));
+    let start = local(bytes, before)?;
+    let after = sign + width + gap(at(bytes, sign + width));
+    let mut end = after;
+    let mut dots = 0;
+    loop {
+        let label =
+            bytes.get(end..)?.iter().take(MAX_LABEL_BYTES).take_while(|byte| is_word(**byte) || **byte == b'-').count();
+        if label == 0 {
+            return None;
+        }
+        end += label;
+        let rest = bytes.get(end..)?;
+        let Some(dot) = DOTS.iter().find(|spelling| starts(rest, spelling)) else { break };
+        if !is_word(at(bytes, end + dot.len())) || dots == MAX_LABELS {
+            break;
+        }
+        end += dot.len();
+        dots += 1;
+    }
+    (dots > 0).then_some(Spot { start, end, entity: Entity::Email, score: 88 })
+}
+
+/// Whether there is a `(at)`.
+pub(super) fn has_spelled_sign(bytes: &[u8]) -> bool {
+    memchr::memchr2_iter(b'(', b'[', bytes)
+        .any(|sign| AT_SIGNS.iter().any(|spelling| bytes.get(sign..).is_some_and(|rest| starts(rest, spelling))))
+}
+
+fn starts(text: &[u8], with: &[u8]) -> bool {
+    text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with))
+}
+
 /// Where the local part that ends at `sign` starts.
 fn local(bytes: &[u8], sign: usize) -> Option<usize> {
     let before = bytes.get(sign.saturating_sub(MAX_LOCAL_BYTES)..sign)?;
@@ -63,6 +101,11 @@ fn in_local(byte: u8) -> bool {
 const MAX_LOCAL_BYTES: usize = 256;
 /// RFC 5321 §4.5.3.1.2.
 const MAX_DOMAIN_BYTES: usize = 255;
+
+const MAX_LABEL_BYTES: usize = 63;
+const MAX_LABELS: usize = 8;
+const AT_SIGNS: [&[u8]; 4] = [b"(at)", b"[at]", b"(@)", b"[@]"];
+const DOTS: [&[u8]; 6] = [b".", b"(dot)", b"[dot]", b" (dot) ", b" [dot] ", b" dot "];
 
 #[cfg(test)]
 mod tests {

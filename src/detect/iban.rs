@@ -8,7 +8,11 @@ pub(super) fn around(bytes: &[u8], digit: usize) -> Option<Spot> {
     let gap = usize::from(matches!(at(bytes, digit.wrapping_sub(1)), b' ' | b'-'));
     let start = digit.checked_sub(2 + gap)?;
     let country = [at(bytes, start).to_ascii_uppercase(), at(bytes, start + 1).to_ascii_uppercase()];
-    let length = LENGTHS.iter().find(|(code, _)| code.as_bytes() == country)?.1;
+    if !country.iter().all(u8::is_ascii_uppercase) || !at(bytes, digit + 1).is_ascii_digit() {
+        return None;
+    }
+    let place = LENGTHS.binary_search_by(|(code, _)| code.as_bytes().cmp(&country)).ok()?;
+    let length = LENGTHS.get(place)?.1;
     let before = bytes.get(..start)?;
     let named =
         before.len() >= 4 && before.get(before.len() - 4..).is_some_and(|word| word.eq_ignore_ascii_case(b"iban"));
@@ -16,18 +20,24 @@ pub(super) fn around(bytes: &[u8], digit: usize) -> Option<Spot> {
         return None;
     }
     let (mut number, mut position) = (Vec::with_capacity(length), start);
-    let mut gaps = 0;
+    let (mut gaps, mut small, mut capital) = (0, false, false);
     while number.len() < length {
         let byte = at(bytes, position);
         position += 1;
         if byte.is_ascii_alphanumeric() {
             number.push(byte.to_ascii_uppercase());
+            small |= byte.is_ascii_lowercase();
+            capital |= byte.is_ascii_uppercase();
             gaps = 0;
         } else if matches!(byte, b' ' | b'-' | b'.' | b'\n' | b'\r') && gaps < 2 {
             gaps += 1;
         } else {
             return None;
         }
+    }
+    // Words of a sentence, such as `SO-273588 merged into…`.
+    if small && capital {
+        return None;
     }
     let bounded = !at(bytes, position).is_ascii_alphanumeric() && at(bytes, position) != LETTER;
     (bounded && at(&number, 2).is_ascii_digit() && at(&number, 3).is_ascii_digit() && valid(&number)).then_some(Spot {

@@ -7,6 +7,8 @@ use super::{
     chain::{Gap, Group},
     context,
     fold::LETTER,
+    machine,
+    topics::Topic,
 };
 use crate::model::Entity;
 
@@ -45,15 +47,19 @@ fn number(bytes: &[u8], groups: &[Group], after: Option<&Group>) -> Option<(usiz
     let glued = is_word(before)
         || b"#$".contains(&before)
         || (b"-/._".contains(&before) && is_word(at(bytes, start.wrapping_sub(2))));
-    let formed = international(digits, groups)
-        .or_else(|| parenthesised(bytes, groups))
+    // Nobody writes anything else like that.
+    let certain = international(digits, groups).or_else(|| parenthesised(bytes, groups));
+    let formed = certain
         .or_else(|| north_american(bytes, groups, after))
         .or_else(|| trunk(bytes, groups))
         .or_else(|| mobile(digits, groups));
     // The words are read last: looking at them costs more than all the rest.
-    let (used, score) = formed.or_else(|| fitting(groups, 7, 15).map(|used| (used, 65)))?;
-    let named = context::phone(bytes, start);
-    if !named && (formed.is_none() || glued || context::reference(bytes, start)) {
+    let (used, score) = formed.or_else(|| spoken(groups))?;
+    let words = context::words(bytes, start, start);
+    let named = words.before(Topic::Phone);
+    // A number that has the form of one counts unless it is called something else; any other only next to the word.
+    let other = if formed.is_some() && named { words.labelled() } else { words.reference() };
+    if (other && certain.is_none()) || (!named && (formed.is_none() || glued)) {
         return None;
     }
     let end = groups.get(used.checked_sub(1)?)?.end;
@@ -135,6 +141,11 @@ fn mobile(digits: &[u8], groups: &[Group]) -> Option<(usize, u8)> {
     ((indian || italian) && alone && matches!(gap, Gap::Space | Gap::Dash)).then_some((2, 62))
 }
 
+/// Digits that a word may say are a number: seven and more, six in groups.
+fn spoken(groups: &[Group]) -> Option<(usize, u8)> {
+    fitting(groups, 7, 15).or_else(|| fitting(groups, 6, 15).filter(|used| *used > 1)).map(|used| (used, 65))
+}
+
 /// Marks what is a date, a time, an IPv4 address or an amount.
 fn exclude(bytes: &[u8], groups: &mut [Group]) {
     for first in 0..groups.len() {
@@ -145,24 +156,19 @@ fn exclude(bytes: &[u8], groups: &mut [Group]) {
         let amount = (after == b',' && at(bytes, group.end + 1).is_ascii_digit())
             || (before == b',' && at(bytes, group.start.wrapping_sub(2)).is_ascii_digit())
             || before == b'$';
-        let used = if timed || amount { 1 } else { dotted(bytes, groups, first).max(date(bytes, groups, first)) };
+        let used = if timed || amount {
+            1
+        } else {
+            if machine::dotted(bytes, groups, first) { 4 } else { date(bytes, groups, first) }
+        };
         for group in groups.iter_mut().skip(first).take(used) {
             group.taken = true;
         }
     }
 }
 
-/// Four when `first` starts an IPv4 address.
-fn dotted(bytes: &[u8], groups: &[Group], first: usize) -> usize {
-    let Some([a, b, c, d, after @ ..]) = groups.get(first..) else { return 0 };
-    let octets = [a, b, c, d].iter().all(|group| group.len() <= 3 && group.value(bytes) <= 255);
-    let dots = [b, c, d].iter().all(|group| group.gap == Gap::Dot);
-    let alone = a.gap != Gap::Dot && after.first().is_none_or(|next| next.gap != Gap::Dot);
-    if octets && dots && alone { 4 } else { 0 }
-}
-
 /// Three when `first` starts a date.
-fn date(bytes: &[u8], groups: &[Group], first: usize) -> usize {
+pub(super) fn date(bytes: &[u8], groups: &[Group], first: usize) -> usize {
     let Some([a, b, c, after @ ..]) = groups.get(first..) else { return 0 };
     let gap = b.gap;
     let alone = a.gap != gap && after.first().is_none_or(|next| next.gap != gap);

@@ -1,17 +1,21 @@
 //! United States social security numbers: `AAA-GG-SSSS` by the rules of the Social Security Administration (no area
-//! 000, 666 or 900–999, no group 00, no serial 0000). Nine bare digits count next to the word only.
+//! 000, 666 or 900–999, no group 00, no serial 0000). Areas from 900 on
+//! are taxpayers' (ITIN) and count next to a word. Nine bare digits count next to the word only.
 
 use super::{
     Spot, at,
     chain::{Gap, Group},
     context,
+    sought::Sought,
+    topics::Topic,
 };
 use crate::model::Entity;
 
 /// Claims the groups that make a number.
-pub(super) fn claim(bytes: &[u8], groups: &mut [Group], found: &mut Vec<Spot>) {
+pub(super) fn claim(bytes: &[u8], groups: &mut [Group], sought: &Sought, found: &mut Vec<Spot>) {
     for first in 0..groups.len() {
-        let Some((used, score)) = written(bytes, groups, first) else { continue };
+        let written = written(bytes, groups, first).filter(|(_, score)| sought.wants(Entity::UsSsn, *score));
+        let Some((used, score)) = written else { continue };
         let claimed = groups.get_mut(first..first + used).unwrap_or_default();
         for group in claimed.iter_mut() {
             group.taken = true;
@@ -27,13 +31,20 @@ fn written(bytes: &[u8], groups: &[Group], first: usize) -> Option<(usize, u8)> 
     let rest = groups.get(first..)?;
     let one = rest.first().filter(|group| !group.taken)?;
     let before = at(bytes, one.start.wrapping_sub(1));
-    let named = || context::social_security(bytes, one.start);
+    let named = || context::words(bytes, one.start, one.start).before(Topic::UsSsn);
     if before == b'+' || before == b'#' {
         return None;
     }
-    if one.len() == 9 && named() {
+    if one.len() == 9 {
         let value = one.value(bytes);
-        return given(value / 1_000_000, value / 10_000 % 100, value % 10_000).then_some((1, 85));
+        let right = given(value / 1_000_000, value / 10_000 % 100, value % 10_000);
+        return right.then(|| (1, if named() { 85 } else { BARE }));
+    }
+    if let [area, rest] = rest
+        && rest.gap == Gap::Dash
+        && matches!((area.len(), rest.len()), (3, 6) | (5, 4))
+    {
+        return Some((2, if named() { 85 } else { BARE }));
     }
     let [area, group, serial, after @ ..] = rest else { return None };
     let gap = group.gap;
@@ -46,10 +57,16 @@ fn written(bytes: &[u8], groups: &[Group], first: usize) -> Option<(usize, u8)> 
         Gap::Dash => 90,
         // `030 12 3456` is a telephone number in Berlin.
         Gap::Space | Gap::Dot if at(bytes, area.start) != b'0' || named() => 75,
+        Gap::Space | Gap::Dot => BARE,
         _ => return None,
     };
-    given(area.value(bytes), group.value(bytes), serial.value(bytes)).then_some((3, score))
+    let (area, group, serial) = (area.value(bytes), group.value(bytes), serial.value(bytes));
+    let right = given(area, group, serial) || (area >= 900 && group >= 50 && serial != 0 && named());
+    right.then_some((3, score))
 }
+
+/// Nine digits and no word: it may be anything.
+const BARE: u8 = 20;
 
 fn given(area: u32, group: u32, serial: u32) -> bool {
     !matches!(area, 0 | 666 | 900..) && group != 0 && serial != 0

@@ -111,7 +111,7 @@ pub fn build(
         tools: Arc::new(Tools {
             classes: Arc::clone(&config.classes),
             protector: Protector::new(keys.pseudonym),
-            detector: Detector::new(),
+            detector: Detector::of(config.sought),
             store,
         }),
         budget: Rules::new(&config.budget),

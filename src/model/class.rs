@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::storage::Storage;
+use super::{entity::Entity, storage::Storage};
 
 /// The class whose fields are scanned by the detectors.
 pub const FREE_TEXT: &str = "free_text";
@@ -123,44 +123,6 @@ pub enum MaskStyle {
     Full,
 }
 
-/// What a detector finds in free text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Entity {
-    /// Payment card number with a valid Luhn digit (ISO/IEC 7812-1).
-    Card,
-    /// E-mail address (RFC 5321 local part and domain as people write them).
-    Email,
-    /// Telephone number (E.164 and national notations).
-    Phone,
-    /// IBAN with valid check digits (ISO 13616).
-    Iban,
-    /// United States social security number.
-    UsSsn,
-}
-
-impl Entity {
-    /// Every entity.
-    pub const ALL: [Self; 5] = [Self::Card, Self::Email, Self::Phone, Self::Iban, Self::UsSsn];
-
-    /// The name used in configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Card => "card",
-            Self::Email => "email",
-            Self::Phone => "phone",
-            Self::Iban => "iban",
-            Self::UsSsn => "us_ssn",
-        }
-    }
-
-    /// The entity called `name`.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|entity| entity.as_str() == name)
-    }
-}
-
 /// A data class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class {
@@ -189,7 +151,7 @@ pub enum TooManyClasses {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClassTable {
     classes: Vec<Class>,
-    by_entity: [Option<ClassId>; Entity::ALL.len()],
+    by_entity: Vec<Option<ClassId>>,
     free_text: Option<ClassId>,
 }
 
@@ -207,7 +169,7 @@ impl ClassTable {
                 detects: Vec::new(),
             });
         }
-        let mut table = Self::default();
+        let mut table = Self { by_entity: vec![None; Entity::ALL.len()], ..Self::default() };
         for class in classes {
             if table.id(&class.name).is_some() {
                 return Err(TooManyClasses::Duplicate(class.name.to_string()));
@@ -264,7 +226,8 @@ impl ClassTable {
     /// The classes that detectors may find.
     #[must_use]
     pub fn detected(&self) -> ClassSet {
-        Entity::ALL.into_iter().filter_map(|entity| self.of_entity(entity)).collect()
+        let claimed = self.by_entity.iter().flatten().copied();
+        claimed.chain(Entity::ALWAYS.into_iter().filter_map(|entity| self.of_entity(entity))).collect()
     }
 }
 

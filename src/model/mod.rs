@@ -4,6 +4,7 @@ mod action;
 mod body;
 mod class;
 mod diagnostic;
+mod entity;
 mod event;
 mod peer;
 mod principal;
@@ -15,8 +16,9 @@ mod view;
 
 pub use action::{Action, UnknownAction};
 pub use body::{Batch, BodyFormat, BodyMap, Column, Delimiter, FieldRule, Files, Leaf};
-pub use class::{Class, ClassId, ClassSet, ClassTable, Entity, FREE_TEXT, MaskStyle, TooManyClasses};
+pub use class::{Class, ClassId, ClassSet, ClassTable, FREE_TEXT, MaskStyle, TooManyClasses};
 pub use diagnostic::{Diagnostic, Position, Problem};
+pub use entity::Entity;
 pub use event::{
     AccessEvent, AccessKind, Actor, Effect, Event, EventDecision, Lifecycle, Operation, Outcome, Purpose, Sighting,
     Subject, SubjectId, Verified,

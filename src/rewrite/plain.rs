@@ -5,7 +5,7 @@ use super::{
     leaf::{Noted, Viewer},
     seen::{Seen, is_empty},
 };
-use crate::model::{ClassSet, Sensitive, Sighting};
+use crate::model::{ClassSet, Entity, Sensitive, Sighting};
 
 /// What the caller of an error body may see of a plain text, and what that was. A line that holds a finding goes whole.
 #[must_use]
@@ -25,7 +25,7 @@ pub fn text_view(plan: &Plan, text: &str) -> (String, Option<Sighting>) {
     (shown, seen.take().into_iter().find(|sighting| !is_empty(sighting)))
 }
 
-/// Whether `text` (a header, a file name) holds a finding or one of `known`.
+/// Whether `text` (a header, a file name) holds a finding or one of `known`. Tokens are what headers are for.
 #[must_use]
 pub fn carries_personal(tools: &Tools, known: &[Sensitive<String>], text: &str) -> bool {
     let known = Known::new(known);
@@ -34,7 +34,7 @@ pub fn carries_personal(tools: &Tools, known: &[Sensitive<String>], text: &str) 
         if tools.detector.worth_scanning(text) {
             tools.detector.scan(text, &mut findings);
         }
-        !findings.is_empty() || known.is_in(text)
+        findings.iter().any(|finding| finding.entity != Entity::Secret) || known.is_in(text)
     };
     found(text) || decoded(text).is_some_and(|text| found(&text))
 }

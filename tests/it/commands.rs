@@ -223,7 +223,7 @@ fn reference() -> Folder {
         .as_array()
         .unwrap()
         .iter()
-        .filter(|class| !["card_number", "free_text"].contains(&class["name"].as_str().unwrap()));
+        .filter(|class| !["card_number", "national_id", "free_text"].contains(&class["name"].as_str().unwrap()));
     let mut text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/fieldgate.toml")).unwrap();
     for class in classes {
         text.push_str(&format!("\n[[class]]\n{}", toml::to_string(class).unwrap()));

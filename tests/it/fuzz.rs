@@ -217,3 +217,18 @@ fn multipart() {
         ],
     );
 }
+
+#[test]
+fn detector() {
+    run(
+        targets::detector,
+        runs() * 2,
+        &[
+            "Jane (jane@example.com, +49 151 12345678) paid with 4111 1111 1111 1111; DE89 3704 0044 0532 0130 00.".as_bytes(),
+            "SSN 536-22-8726, PESEL 44051401359, DNI 12345678-Z, NINO AB 12 34 56 C, HETU 131052-308T, born 9. Mai 1984".as_bytes(),
+            "CNPJ 12.ABC.345/01DE-35; NIR 2 55 08 14 168 025 38; AHV 756.9217.0769.85; RSSMRA85T10A562S".as_bytes(),
+            "password=hunter2 token: eyJhbGciOi1.eyJzdWIi00000.x1 from fe80::1%eth0 00:1a:2b:3c:4d:5e 10.1.2.3/8".as_bytes(),
+            "jane&#64;x.org ja\u{200b}ne＠example.com j (at) x (dot) org %40 \u{430}1 ٤١١١".as_bytes(),
+        ],
+    );
+}

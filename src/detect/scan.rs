@@ -1,0 +1,307 @@
+//! One pass over folded bytes: from sign to sign, each offered to the recognisers that start from it. What was read as one
+//! word or token is not read again, so that the time is linear in the text.
+
+use super::{
+    Spot, at, card,
+    chain::{self, Group},
+    context, document, email,
+    fold::LETTER,
+    iban, ids, machine, phone, secret,
+    sought::Sought,
+    ssn,
+};
+use crate::model::Entity;
+
+/// The pass.
+pub(super) struct Scan<'b> {
+    bytes: &'b [u8],
+    sought: &'b Sought,
+    spots: Vec<Spot>,
+    groups: Vec<Group>,
+    offers: Vec<ids::Offer>,
+    wants: Wants,
+    /// Where the last word with letters and digits ended, and the last token, and the last run of an address.
+    word: usize,
+    token: usize,
+    run: usize,
+}
+
+/// What of [`Sought`] decides which signs are looked at.
+struct Wants {
+    secrets: bool,
+    machines: bool,
+    words: bool,
+    ids: bool,
+    documents: bool,
+}
+
+impl<'b> Scan<'b> {
+    pub(super) fn new(bytes: &'b [u8], sought: &'b Sought) -> Self {
+        let has = |entities: &[Entity]| entities.iter().any(|entity| sought.has(*entity));
+        let documents = has(&[Entity::Passport, Entity::DrivingLicence, Entity::BirthDate, Entity::BankAccount]);
+        let ids = Entity::ALL
+            .into_iter()
+            .any(|entity| entity.is_national_id() && sought.has(entity) && entity != Entity::UsSsn);
+        let wants = Wants {
+            secrets: has(&[Entity::Secret]),
+            machines: has(&[Entity::Ip, Entity::Mac]),
+            words: ids || documents,
+            ids,
+            documents,
+        };
+        Self {
+            bytes,
+            sought,
+            spots: Vec::new(),
+            groups: Vec::new(),
+            offers: Vec::new(),
+            wants,
+            word: 0,
+            token: 0,
+            run: 0,
+        }
+    }
+
+    /// Everything found, in no order and with overlaps.
+    pub(super) fn run(mut self) -> Vec<Spot> {
+        if self.wants.secrets {
+            self.private_keys();
+        }
+        let named = self.wants.secrets || self.wants.machines;
+        let mut from = 0;
+        while let Some(next) = self.bytes.get(from..).and_then(|rest| next_sign(rest, named)) {
+            from = self.sign(from + next);
+        }
+        self.spots.retain(|spot| self.sought.wants(spot.entity, spot.score));
+        self.spots
+    }
+
+    /// Looks at the sign at `here`; returns where to go on.
+    fn sign(&mut self, here: usize) -> usize {
+        let bytes = self.bytes;
+        match at(bytes, here) {
+            b'@' => {
+                self.spots.extend(email::around(bytes, here, 1));
+                here + 1
+            }
+            b'%' if bytes.get(here..).is_some_and(|rest| rest.starts_with(b"%40")) => {
+                self.spots.extend(email::around(bytes, here, 3));
+                here + 3
+            }
+            // The digits of an escaped byte (`%20`) belong to no number.
+            b'%' if at(bytes, here + 1).is_ascii_hexdigit() && at(bytes, here + 2).is_ascii_hexdigit() => here + 3,
+            b'%' => here + 1,
+            b'[' | b'(' => {
+                self.spots.extend(email::spelled(bytes, here));
+                here + 1
+            }
+            b':' | b'=' => self.named(here),
+            _ => self.digit(here),
+        }
+    }
+
+    /// A `:` or `=`: a name before it, or hexadecimal digits around it.
+    fn named(&mut self, here: usize) -> usize {
+        let bytes = self.bytes;
+        if self.wants.secrets
+            && let Some(found) = secret::assigned(bytes, here)
+        {
+            self.spots.push(found);
+        }
+        if self.wants.machines && at(bytes, here) == b':' && here >= self.run {
+            let mac = here.checked_sub(2).and_then(|start| machine::mac(bytes, start));
+            let (ipv6, end) = match mac {
+                Some(_) => (None, here + 1),
+                None => machine::ipv6(bytes, here, self.run),
+            };
+            self.run = mac.or(ipv6).map_or(end, |found| found.end);
+            if let Some(found) = mac.or(ipv6).filter(|found| self.sought.wants(found.entity, found.score)) {
+                self.spots.push(found);
+                return found.end;
+            }
+        }
+        here + 1
+    }
+
+    /// A digit: an IBAN, a word with letters, a chain of groups.
+    fn digit(&mut self, here: usize) -> usize {
+        let bytes = self.bytes;
+        if let Some(end) = sealed(bytes, here) {
+            return end;
+        }
+        if self.wants.machines
+            && let Some(found) = self.hardware(here)
+        {
+            self.spots.push(found);
+            return found.end;
+        }
+        if let Some(found) = iban::around(bytes, here) {
+            self.spots.push(found);
+            return found.end;
+        }
+        if here >= self.word
+            && let Some(end) = self.glued(here)
+        {
+            return end;
+        }
+        let end = chain::read(bytes, here, &mut self.groups);
+        if let Some(last) =
+            self.groups.last().copied().filter(|last| last.start > here && is_letter(at(bytes, last.end)))
+        {
+            self.glued(last.start);
+        }
+        self.numbers();
+        end
+    }
+
+    /// The MAC address whose first digits are at `here`.
+    fn hardware(&self, here: usize) -> Option<Spot> {
+        let signed = |position: usize| b":-.".contains(&at(self.bytes, position));
+        let found = if signed(here + 2) || signed(here + 4) { machine::mac(self.bytes, here) } else { None };
+        found.filter(|found| self.sought.wants(Entity::Mac, found.score))
+    }
+
+    /// Looks at the word around the digit at `here` when it has letters; where to go on when nothing else is in it.
+    fn glued(&mut self, here: usize) -> Option<usize> {
+        let bytes = self.bytes;
+        let digits = bytes.get(here..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let lettered = here > 0 && is_letter(at(bytes, here - 1));
+        if !lettered && !is_letter(at(bytes, here + digits)) {
+            return None;
+        }
+        let before = bytes.get(self.word.min(here)..here)?;
+        let start = here - before.iter().rev().take_while(|byte| is_word(**byte)).count();
+        let end = here + bytes.get(here..)?.iter().take_while(|byte| is_word(**byte)).count();
+        self.word = end;
+        if self.wants.secrets && start >= self.token {
+            let (found, token_end) = secret::token(bytes, start, self.token);
+            self.token = token_end;
+            if let Some(found) = found.or_else(|| secret::said(bytes, start)) {
+                self.spots.push(found);
+            }
+        }
+        if self.wants.machines
+            && matches!(end - start, 2 | 4)
+            && let Some(found) = machine::mac(bytes, start).filter(|found| self.sought.wants(Entity::Mac, found.score))
+        {
+            self.spots.push(found);
+            return Some(found.end);
+        }
+        let found = if self.wants.words { self.word(start, end) } else { None }?;
+        self.spots.push(found);
+        Some(found.end)
+    }
+
+    fn word(&self, start: usize, end: usize) -> Option<Spot> {
+        let id = if self.wants.ids { ids::claim_word(self.bytes, start, end, self.sought) } else { None };
+        id.or_else(|| if self.wants.documents { document::word(self.bytes, start, end, self.sought) } else { None })
+    }
+
+    /// Offers the groups to every numeric recogniser; who is surest of them takes them.
+    fn numbers(&mut self) {
+        let Self { bytes, sought, spots, groups, offers, wants, .. } = self;
+        let digits: usize = groups.iter().map(Group::len).sum();
+        if wants.machines && groups.len() >= 4 {
+            machine::ipv4(bytes, groups, sought, spots);
+        }
+        if wants.ids {
+            if digits >= LEAST_ID_DIGITS {
+                ids::offers(bytes, groups, sought, offers);
+                ids::claim(offers, ids::SURE, groups, spots);
+            }
+            if digits >= LEAST_APART_DIGITS
+                && let Some(found) = ids::written_apart(bytes, groups, sought)
+            {
+                take(groups, found);
+                spots.push(found);
+            }
+        }
+        if digits >= LEAST_DIGITS {
+            card::claim(bytes, groups, spots);
+            ssn::claim(bytes, groups, sought, spots);
+        }
+        if wants.ids && digits >= LEAST_ID_DIGITS {
+            ids::claim(offers, 0, groups, spots);
+        }
+        if wants.documents && digits >= LEAST_DOCUMENT_DIGITS {
+            document::claim(bytes, groups, sought, spots);
+        }
+        if digits >= LEAST_PHONE_DIGITS && !is_reference(bytes, groups, digits) {
+            phone::claim(bytes, groups, spots);
+        }
+    }
+
+    fn private_keys(&mut self) {
+        let mut from = 0;
+        while let Some(found) = self.bytes.get(from..).and_then(secret::header) {
+            let header = from + found;
+            let key = secret::private_key(self.bytes, header);
+            from = key.map_or(header + 1, |key| key.end);
+            self.spots.extend(key);
+        }
+    }
+}
+
+/// Whether a long chain as a whole is called a reference: `tracking 9400 1136 0389 0940 6067 92`.
+fn is_reference(bytes: &[u8], groups: &[Group], digits: usize) -> bool {
+    let chain = groups.first().zip(groups.last()).filter(|_| digits >= LONG_DIGITS && groups.len() > 3);
+    chain.is_some_and(|(first, last)| context::words(bytes, first.start, last.end).reference())
+}
+
+/// Where the sealed value (`fg1_…`, base64url or base32) with its `1` at `here` ends: nothing is cut out of one.
+fn sealed(bytes: &[u8], here: usize) -> Option<usize> {
+    let head = bytes.get(here.checked_sub(2)?..here + 2)?;
+    if !head.eq_ignore_ascii_case(b"fg1_") {
+        return None;
+    }
+    let run =
+        bytes.get(here + 2..)?.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte)).count();
+    (run >= LEAST_SEALED_BYTES).then_some(here + 2 + run)
+}
+
+fn take(groups: &mut [Group], found: Spot) {
+    for group in groups.iter_mut().filter(|group| group.start < found.end && group.end > found.start) {
+        group.taken = true;
+    }
+}
+
+/// The first byte a recogniser starts from. Whole chunks are judged at once, which compilers turn into vector code.
+fn next_sign(bytes: &[u8], named: bool) -> Option<usize> {
+    let named = u8::from(named);
+    let sign = |byte: u8| {
+        u8::from(byte.is_ascii_digit())
+            | u8::from(byte == b'@')
+            | u8::from(byte == b'%')
+            | u8::from(byte == b'(')
+            | u8::from(byte == b'[')
+            | (named & (u8::from(byte == b':') | u8::from(byte == b'=')))
+    };
+    let clean =
+        bytes.chunks_exact(CHUNK_BYTES).take_while(|chunk| chunk.iter().fold(0, |any, byte| any | sign(*byte)) == 0);
+    let skipped = clean.count() * CHUNK_BYTES;
+    bytes.get(skipped..)?.iter().position(|byte| sign(*byte) != 0).map(|at| skipped + at)
+}
+
+fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte == LETTER
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == LETTER
+}
+
+/// More than any telephone number has.
+const LONG_DIGITS: usize = 18;
+/// The head and the tag of an envelope.
+const LEAST_SEALED_BYTES: usize = 64;
+/// No card or social security number has fewer.
+const LEAST_DIGITS: usize = 9;
+/// `12 34 56` next to the word.
+const LEAST_PHONE_DIGITS: usize = 6;
+const LEAST_ID_DIGITS: usize = 8;
+/// The check digits of a Brazilian firm: the rest may be letters.
+const LEAST_APART_DIGITS: usize = 2;
+/// A year.
+const LEAST_DOCUMENT_DIGITS: usize = 4;
+/// One or two vector registers.
+const CHUNK_BYTES: usize = 32;
