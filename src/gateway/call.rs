@@ -314,7 +314,7 @@ pub(super) fn not_coded(headers: &HeaderMap) -> Stage<()> {
 }
 
 /// The guarded body in the form in which the CRM stores it.
-async fn store(snapshot: &Snapshot, route: &RoutePlan, plan: &Plan, matched: &Matched, body: Vec<u8>) -> Stage<Sealed> {
+pub(super) async fn store(snapshot: &Snapshot, route: &RoutePlan, plan: &Plan, matched: &Matched, body: Vec<u8>) -> Stage<Sealed> {
     let sealed = match snapshot.resolver(route) {
         Some(resolver) if !body.is_empty() => {
             let view = snapshot.request_view(route, plan);

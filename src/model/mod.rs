@@ -7,6 +7,7 @@ mod diagnostic;
 mod event;
 mod peer;
 mod principal;
+mod selection;
 mod selector;
 mod sensitive;
 mod storage;
@@ -23,6 +24,7 @@ pub use event::{
 };
 pub use peer::{ClientAuth, ClientCertificate, NoCertificate, Peer, Protocol};
 pub use principal::{Kind, Principal, Training, UnknownKind, Via};
+pub use selection::{Selected, Selection};
 pub use selector::{Selector, SelectorError, Step};
 pub use sensitive::Sensitive;
 pub use storage::{KeyScope, Linkage, Mode, Normaliser, Phase, Storage, SubjectRef, TokenShape};

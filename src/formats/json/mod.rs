@@ -12,6 +12,7 @@ mod number;
 mod scan;
 mod slice;
 mod splicer;
+pub mod spans;
 #[cfg(test)]
 mod tests;
 mod text;
