@@ -19,10 +19,9 @@ use fieldgate::{
     },
     protect::Protector,
     rewrite::{
-        Layout, Limits, Plan, ResponseView, Tools, WriteBack, guard_request,
+        Layout, Limits, Plan, ResponseView, Tools, WriteBack, guard_request, mcp,
         multipart::{self, InnerRequest, InnerResponse, Parameters, write_request, write_response},
     },
-    rewrite::{Layout, Limits, Plan, ResponseView, Tools, WriteBack, guard_request, mcp},
 };
 
 /// Classes like those of a real configuration.
@@ -368,6 +367,9 @@ pub fn multipart(data: &[u8]) {
             let fits = multipart::value_of(&answer.headers, "content-length").is_none();
             assert!(!fits || InnerResponse::parse(&again).as_ref() == Some(&answer), "an answer inside differs");
         }
+    }
+}
+
 /// A document is refused with a reason, or every root it asks for is one that the map names, reached by names of its answer that
 /// stand for exactly these fields.
 pub fn graphql_document(data: &[u8]) {

@@ -407,7 +407,6 @@ fn files(text: &Text<'_>, report: &mut Report<'_>) -> Files {
     }
 }
 
-fn selector(text: &Text<'_>, report: &mut Report<'_>) -> Option<Selector> {
 pub(super) fn selector(text: &Text<'_>, report: &mut Report<'_>) -> Option<Selector> {
     match text.value.parse() {
         Ok(selector) => Some(selector),

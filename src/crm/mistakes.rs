@@ -272,6 +272,8 @@ fn a_batch_or_a_form_that_could_not_be_served_is_a_mistake() {
         assert_eq!(map("POST", "response.fields = {}"), ["9:1 a batch has no response of its own"]);
         assert_eq!(map("GET", ""), ["3:1 a batch that is not sent with POST"]);
     }
+}
+
 #[test]
 fn mistakes_of_calls_are_found_at_their_places() {
     let with = |head: &str, call: &str| {

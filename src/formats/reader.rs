@@ -63,9 +63,7 @@ impl Reader {
             | BodyFormat::Mcp
             | BodyFormat::GraphQl
             | BodyFormat::Opaque
-            | BodyFormat::Empty => {
-                Self::Json(Box::new(Splicer::new(paths, limits)))
-            }
+            | BodyFormat::Empty => Self::Json(Box::new(Splicer::new(paths, limits))),
             BodyFormat::Xml => Self::Xml(Box::new(Xml::new(paths, limits))),
         }
     }

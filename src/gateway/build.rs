@@ -370,7 +370,7 @@ fn route_plan(
         response_classes = response_classes.union(classes.detected());
     }
     let calls = route.calls.iter().map(|call| {
-        let plan = route_plan(&call.route, upstream, classes, catch_all, status)?;
+        let plan = route_plan(&call.route, upstream, classes, catch_all, status, layouts)?;
         Ok::<_, String>(CallPlan { call: call.clone(), plan: Arc::new(plan) })
     });
     let calls = calls.collect::<Result<Vec<_>, _>>()?;

@@ -9,9 +9,9 @@ use super::{
     body::Held,
     budget::{self, Meter},
     exchange::{Exchange, Stage},
+    media,
     parts::PartError,
     plan::Plan,
-    media,
     request::refused_as,
     respond::Refusal,
     response::stopped,
@@ -287,8 +287,7 @@ fn guard(
     let form = format == BodyFormat::Form;
     let json = if form { Some(rewrite::form::to_json(bytes).map_err(|error| bad_form(&error))?) } else { None };
     let body = json.as_deref().unwrap_or(bytes);
-    rewrite::guard_request(&view, body, route.write_back(method))
-        .map_err(|error| Box::new(refused_as(format, &error)))
+    rewrite::guard_request(&view, body, route.write_back(method)).map_err(|error| Box::new(refused_as(format, &error)))
 }
 
 /// Whether the body is of the media type that the route takes, and not in a content coding.
@@ -314,7 +313,13 @@ pub(super) fn not_coded(headers: &HeaderMap) -> Stage<()> {
 }
 
 /// The guarded body in the form in which the CRM stores it.
-pub(super) async fn store(snapshot: &Snapshot, route: &RoutePlan, plan: &Plan, matched: &Matched, body: Vec<u8>) -> Stage<Sealed> {
+pub(super) async fn store(
+    snapshot: &Snapshot,
+    route: &RoutePlan,
+    plan: &Plan,
+    matched: &Matched,
+    body: Vec<u8>,
+) -> Stage<Sealed> {
     let sealed = match snapshot.resolver(route) {
         Some(resolver) if !body.is_empty() => {
             let view = snapshot.request_view(route, plan);

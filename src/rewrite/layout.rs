@@ -216,6 +216,11 @@ impl Layout {
     /// Whether nothing is protected and nothing rewritten: the body may be relayed unread.
     #[must_use]
     pub fn is_pass_through(&self) -> bool {
-        !self.everything && self.format != BodyFormat::Multipart && !self.closed && self.rules.is_empty() && !self.links && self.prose.is_none()
+        !self.everything
+            && self.format != BodyFormat::Multipart
+            && !self.closed
+            && self.rules.is_empty()
+            && !self.links
+            && self.prose.is_none()
     }
 }

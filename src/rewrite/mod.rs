@@ -44,13 +44,13 @@ pub use crate::formats::{
     json::{SliceError, elements, members, quote},
     multipart,
 };
+pub use crate::protect::Answers;
 use crate::{
     detect::Detector,
     formats::{Fault, FormatError},
     model::{ClassTable, Sensitive, SubjectId, Views},
     protect::{Protector, Store},
 };
-pub use crate::protect::Answers;
 
 /// What every body of a snapshot is rewritten with.
 #[derive(Debug)]

@@ -214,6 +214,11 @@ fn multipart() {
             b"x\r\n--b1\r\n\r\nHTTP/1.1 204 No\r\nB:c\r\n\r\n\r\n--b1\r\nA: \"b\"\r\n\r\nGET x HTTP/1.1\r\n--b1--",
             b"--b1\r\n\r\nPOST x HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}\r\n\r\n--b1--x",
             b"form-data; name=\"a\"; filename=b.txt",
+        ],
+    );
+}
+
+#[test]
 fn graphql_document() {
     run(
         targets::graphql_document,

@@ -11,8 +11,8 @@ mod lookahead;
 mod number;
 mod scan;
 mod slice;
-mod splicer;
 pub mod spans;
+mod splicer;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -16,8 +16,8 @@ use hyper::body::Incoming as Inbound;
 pub(super) use events::{Events, Stream};
 
 use super::{
-    exchange::{Exchange, Stage},
     call::readable,
+    exchange::{Exchange, Stage},
     inner,
     plan::Plan,
     request,
