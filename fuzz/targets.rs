@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use fieldgate::{
     audit,
     crm::{
-        Api,
+        Api, graphql,
         search::{Clause, Dialect, Pattern, Query, SearchError, SearchFields},
     },
     crypto::{
@@ -19,7 +19,7 @@ use fieldgate::{
     },
     protect::Protector,
     rewrite::{
-        Layout, Limits, Plan, ResponseView, Tools, WriteBack, guard_request,
+        Layout, Limits, Plan, ResponseView, Tools, WriteBack, guard_request, mcp,
         multipart::{self, InnerRequest, InnerResponse, Parameters, write_request, write_response},
     },
 };
@@ -385,5 +385,56 @@ pub fn multipart(data: &[u8]) {
             let fits = multipart::value_of(&answer.headers, "content-length").is_none();
             assert!(!fits || InnerResponse::parse(&again).as_ref() == Some(&answer), "an answer inside differs");
         }
+    }
+}
+
+/// A document is refused with a reason, or every root it asks for is one that the map names, reached by names of its answer that
+/// stand for exactly these fields.
+pub fn graphql_document(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Some(calls) = SANDBOX.routes().iter().find(|route| &*route.name == "graphql").map(|route| &route.calls) else {
+        return;
+    };
+    let variables = serde_json::Map::new();
+    let request = graphql::Request { query: text, operation: None, variables: &variables };
+    let resolved = match graphql::resolve(&request, calls) {
+        Ok(resolved) => resolved,
+        Err(graphql::GraphQlError::Syntax { at, .. }) => return assert!(at <= text.len(), "the place is past the end"),
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    for root in &resolved.roots {
+        let (mut selection, mut names) = (&resolved.selection, Vec::new());
+        for key in &root.keys {
+            let selected = selection.keys.get(key).expect("a key leads to a root");
+            names.push(selected.field.as_str());
+            selection = &selected.inner;
+        }
+        assert_eq!(names.join("."), *calls[root.call].name, "the names of a root");
+        assert!(root.arguments.iter().all(serde_json::Value::is_object));
+    }
+}
+
+/// A message is refused, or what is shown of it is JSON again in which no text is an address.
+pub fn mcp_message(data: &[u8]) {
+    let _ = mcp::Message::parse(data, Limits::default());
+    let closed = BodyMap { closed: vec!["$".parse().expect("a valid selector")], ..BodyMap::default() };
+    let tool =
+        Arc::new(Plan { layout: Arc::new(Layout::compile(&closed, &CLASSES).expect("a layout")), ..(**PLAN).clone() });
+    let other = Arc::new(Plan { layout: Arc::new(Layout::catch_all(&CLASSES)), ..(**PLAN).clone() });
+    for expected in [mcp::Expected::Tool { id: "7", media: false }, mcp::Expected::Nothing] {
+        let Ok(reply) = mcp::Reply::parse(data, Limits::default(), expected) else { continue };
+        let seen = mcp::Seen {
+            tool: &tool,
+            other: &other,
+            answers: &Default::default(),
+            opened: &[],
+            gate: None,
+            finds: false,
+            names: 0,
+        };
+        let Ok(answered) = reply.show(&seen) else { continue };
+        let shown = std::str::from_utf8(&answered.bytes).expect("the output is UTF-8");
+        serde_json::from_str::<serde::de::IgnoredAny>(shown).expect("the output is JSON");
+        assert!(!shown.contains("\"canary@example.com\""), "an address is shown");
     }
 }

@@ -109,7 +109,7 @@ fn load(path: &std::path::Path) -> Result<Snapshot, Failure> {
 
 fn resources(snapshot: &Snapshot) -> Vec<&str> {
     let mut known: Vec<&str> =
-        snapshot.sites().flat_map(|site| site.routes()).map(|route| &**route.resource()).collect();
+        snapshot.sites().flat_map(|site| site.all_routes()).map(|route| &**route.resource()).collect();
     known.sort_unstable();
     known.dedup();
     known
@@ -141,7 +141,7 @@ fn explain(
 ) -> Result<(), Failure> {
     let mut asked = 0;
     for site in snapshot.sites() {
-        let Some(plan) = site.routes().iter().find(|plan| &**plan.name() == route) else { continue };
+        let Some(plan) = site.all_routes().find(|plan| &**plan.name() == route) else { continue };
         asked += 1;
         let classes: ClassSet = plan.classes();
         let question = Question {
@@ -162,7 +162,7 @@ fn explain(
     if asked > 0 {
         return Ok(());
     }
-    let mut known: Vec<&str> = snapshot.sites().flat_map(|site| site.routes()).map(|plan| &**plan.name()).collect();
+    let mut known: Vec<&str> = snapshot.sites().flat_map(|site| site.all_routes()).map(|plan| &**plan.name()).collect();
     known.sort_unstable();
     known.dedup();
     Err(Failure::usage(format!("no route is called `{route}`"), listed(&known)))

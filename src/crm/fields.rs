@@ -138,6 +138,9 @@ pub(super) fn body(
     if !has_fields && has_rules {
         report.at(start, "fields of a body that has none", "they would never be applied: remove them or the format");
     }
+    if matches!(map.format, BodyFormat::Mcp | BodyFormat::GraphQl) && what != "request" {
+        report.at(start, "only a request says that a body carries calls", "write it as `request.format`");
+    }
     map
 }
 
@@ -337,13 +340,15 @@ fn format(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> BodyFormat 
         "salesforce_batch" => BodyFormat::Batch(Batch::SalesforceBatch),
         "opaque" => BodyFormat::Opaque,
         "empty" => BodyFormat::Empty,
+        "mcp" => BodyFormat::Mcp,
+        "graphql" => BodyFormat::GraphQl,
         other => {
             report.inside(
                 text.span,
                 0,
                 format!("unknown format `{other}`"),
                 "write `json`, `ndjson`, `csv`, `sse`, `xml`, `form`, `multipart`, `odata_batch`, `salesforce_composite`, \
-                 `salesforce_batch`, `opaque` or `empty`",
+                 `salesforce_batch`, `mcp`, `graphql`, `opaque` or `empty`",
             );
             BodyFormat::Empty
         }
@@ -402,7 +407,7 @@ fn files(text: &Text<'_>, report: &mut Report<'_>) -> Files {
     }
 }
 
-fn selector(text: &Text<'_>, report: &mut Report<'_>) -> Option<Selector> {
+pub(super) fn selector(text: &Text<'_>, report: &mut Report<'_>) -> Option<Selector> {
     match text.value.parse() {
         Ok(selector) => Some(selector),
         Err(error) => {

@@ -10,6 +10,7 @@ use toml::{
 
 use super::{
     Inner, Route, RouteRule, WriteBackRule,
+    calls::Around,
     document::{Report, Section, Text},
     fields::{self, Context},
     query::{PassRule, QueryRule, fold_name},
@@ -97,9 +98,9 @@ fn sets<'d>(root: &mut Section<'d, '_>, classes: &ClassTable, report: &mut Repor
     read
 }
 
-struct Loader<'t, 'c, 'd> {
-    report: Report<'t>,
-    context: Context<'c, 'd>,
+pub(super) struct Loader<'t, 'c, 'd> {
+    pub(super) report: Report<'t>,
+    pub(super) context: Context<'c, 'd>,
     resources: Vec<String>,
     read: Vec<Read>,
     /// Where each route name was first used.
@@ -138,7 +139,9 @@ impl<'d> Loader<'_, '_, 'd> {
             let place = (section.value("response").map(|value| value.span().start), start);
             fields::check_batch(place, method, action, &mut self.report);
         }
-        let bodiless = batch || section.value("response").is_some();
+        // What the answer holds is said call by call.
+        let carries = matches!(request.format, BodyFormat::Mcp | BodyFormat::GraphQl);
+        let bodiless = batch || carries || section.value("response").is_some();
         let response = section.section("response", &mut self.report);
         let response = fields::body(response, "response", absent(bodiless), start, &self.context, &mut self.report);
         let write_back = section.text("write_back", &mut self.report);
@@ -152,6 +155,10 @@ impl<'d> Loader<'_, '_, 'd> {
             Surroundings { variables: &names, request: request.format, response: &response, classes, sets: &sets };
         let search = self.search(&mut section, &around, &mut rule.query);
         self.context.sets = sets;
+        let (called, spelled) =
+            (name.as_ref().map_or("", |name| name.value), target.as_ref().map_or("", |to| to.value));
+        let calls = self.calls(&mut section, &Around { name: called, template: spelled, format: request.format });
+        self.check_carrier(target.as_ref(), method, request.format, section.value("response"));
         section.close(&mut self.report);
 
         let (Some(name), Some(target), Some(resource), Some(action)) = (name, target, resource, action) else { return };
@@ -169,8 +176,9 @@ impl<'d> Loader<'_, '_, 'd> {
             write_back,
             target_classes,
             search,
+            calls,
         };
-        self.check_conflicts(&target, &method, &template);
+        self.check_conflicts(&target, &method, &template, route.request.format);
         self.read.push(Read { at: target.span.start, method, template, route, rule });
     }
 
@@ -193,6 +201,25 @@ impl<'d> Loader<'_, '_, 'd> {
         known.zip(template)
     }
 
+    /// A body with calls comes by `POST`, and says itself what the answer holds.
+    fn check_carrier(
+        &mut self,
+        target: Option<&Text<'_>>,
+        method: Option<&Method>,
+        format: BodyFormat,
+        described: Option<&Spanned<DeValue<'_>>>,
+    ) {
+        let (Some(target), BodyFormat::Mcp | BodyFormat::GraphQl) = (target, format) else { return };
+        if method.is_some_and(|method| *method != Method::POST) {
+            let help = "write match = \"POST /…\"; an MCP route takes GET and DELETE of the same path as well";
+            self.report.inside(target.span.clone(), 0, "calls come by POST", help);
+        }
+        if let Some(response) = described {
+            let help = "remove `response`; write `result` in each call";
+            self.report.at(response.span().start, "the answer of this route is described call by call", help);
+        }
+    }
+
     fn check_name(&mut self, name: Option<&Text<'_>>) {
         let Some(name) = name else { return };
         if !is_name(name.value, |byte| matches!(byte, b'.' | b'-' | b'_')) {
@@ -207,7 +234,7 @@ impl<'d> Loader<'_, '_, 'd> {
         }
     }
 
-    fn check_resource(&mut self, resource: Option<&Text<'_>>) {
+    pub(super) fn check_resource(&mut self, resource: Option<&Text<'_>>) {
         let Some(resource) = resource else { return };
         if !is_name(resource.value, |byte| byte == b'_') {
             let what = format!("`{}` cannot be a resource's name", resource.value);
@@ -219,7 +246,7 @@ impl<'d> Loader<'_, '_, 'd> {
         }
     }
 
-    fn action(&mut self, text: &Text<'_>, method: Option<&Method>) -> Option<Action> {
+    pub(super) fn action(&mut self, text: &Text<'_>, method: Option<&Method>) -> Option<Action> {
         let action = text.value.parse::<Action>();
         match (&action, method) {
             (Err(error), _) => {
@@ -236,7 +263,12 @@ impl<'d> Loader<'_, '_, 'd> {
         action.ok()
     }
 
-    fn write_back(&mut self, text: &Text<'_>, body: BodyFormat, action: Option<Action>) -> Option<WriteBackRule> {
+    pub(super) fn write_back(
+        &mut self,
+        text: &Text<'_>,
+        body: BodyFormat,
+        action: Option<Action>,
+    ) -> Option<WriteBackRule> {
         if !body.has_fields() || action.is_some_and(|action| !action.is_write()) {
             let help = "remove it: only a body with fields that is written can carry a stand-in back";
             self.report.at(text.span.start, "`write_back` without a written body", help);
@@ -393,9 +425,11 @@ impl<'d> Loader<'_, '_, 'd> {
         }
     }
 
-    fn check_conflicts(&mut self, text: &Text<'_>, method: &Method, template: &Template) {
+    fn check_conflicts(&mut self, text: &Text<'_>, method: &Method, template: &Template, format: BodyFormat) {
+        let takes_all = format == BodyFormat::Mcp;
         for before in &self.read {
-            let (what, help) = if before.template.same_paths(template) && before.method == *method {
+            let shared = before.method == *method || before.route.request.format == BodyFormat::Mcp || takes_all;
+            let (what, help) = if before.template.same_paths(template) && shared {
                 ("maps the same requests as", "remove one of them")
             } else if before.template.crosses(template) {
                 ("is ambiguous with", "some path matches both and neither is more specific: add a route or a literal")
@@ -436,6 +470,9 @@ impl<'d> Loader<'_, '_, 'd> {
         let (mut routes, mut rules) = (Vec::new(), Vec::new());
         for (index, read) in self.read.into_iter().enumerate() {
             table.insert(index, read.method, &read.template);
+            if read.route.request.format == BodyFormat::Mcp {
+                table.also(index, &[Method::GET, Method::DELETE], &read.template);
+            }
             routes.push(Arc::new(read.route));
             rules.push(read.rule);
         }

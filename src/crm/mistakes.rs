@@ -273,3 +273,55 @@ fn a_batch_or_a_form_that_could_not_be_served_is_a_mistake() {
         assert_eq!(map("GET", ""), ["3:1 a batch that is not sent with POST"]);
     }
 }
+
+#[test]
+fn mistakes_of_calls_are_found_at_their_places() {
+    let with = |head: &str, call: &str| {
+        format!("[map]\nname = 'm'\n[[route]]\nname = 'a'\n{head}\nresource = 'r'\naction = 'read'\n{call}\n")
+    };
+    let mcp = "match = 'POST /mcp'\nrequest.format = 'mcp'";
+    let tool = "[[route.tool]]\nname = 't'\nresource = 'r'\naction = 'read'\n";
+    let mut missed = Vec::new();
+    for (head, call, expected) in [
+        (mcp, "", "3:1 the route has no `tool`"),
+        (mcp, "tool = 1", "9:8 `tool` is not an array of tables"),
+        (mcp, "tool = [1]", "9:9 a call is not a table"),
+        (
+            mcp,
+            "[[route.root]]\nname = 't'\n[[route.tool]]\nname = 't'\nresource = 'r'\naction = 'read'",
+            "9:9 unknown key `root`",
+        ),
+        (mcp, "[[route.tool]]\nname = 'a b'\nresource = 'r'\naction = 'read'", "10:9 `a b` cannot be a call's name"),
+        (mcp, &format!("{tool}{tool}"), "13:1 `t` is mapped twice"),
+        (mcp, &format!("{tool}colour = 1"), "13:1 unknown key `colour`"),
+        (mcp, &format!("{tool}subject = 'id'"), "13:12 `id`: a selector starts with `$`"),
+        (mcp, &format!("{tool}record = '$..x'"), "13:11 `$..x` is no such place"),
+        (mcp, &format!("{tool}media = 'show'"), "13:10 unknown rule `show`"),
+        (mcp, &format!("{tool}result.format = 'form'\nresult.fields = {{}}"), "13:1 a response is not read as a form"),
+        (mcp, &format!("{tool}result.fields = {{ '$.a' = 'x' }}"), "13:27 unknown class `x`"),
+        (mcp, &format!("{tool}write_back = 'drop'"), "13:1 `write_back` without a written body"),
+        ("match = 'GET /mcp'\nrequest.format = 'mcp'", tool, "5:10 calls come by POST"),
+        (
+            "match = 'POST /mcp'\nrequest.format = 'mcp'\nresponse.fields = {}",
+            tool,
+            "7:1 the answer of this route is described",
+        ),
+        (
+            "match = 'POST /g'\nrequest.format = 'graphql'",
+            "[[route.root]]\nname = 'a.1'\nresource = 'r'\naction = 'read'",
+            "10:9 `a.1` cannot be a call's name",
+        ),
+    ] {
+        let found = found(&with(head, call));
+        if !found.iter().any(|one| one.starts_with(expected)) {
+            missed.push(format!("{expected}: {found:?}"));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    let both = format!(
+        "{}[[route]]\nname = 'b'\nmatch = 'DELETE /mcp'\nresource = 'r'\naction = 'delete'\nresponse.format = 'empty'\n",
+        with(mcp, tool)
+    );
+    assert!(found(&both)[0].contains("maps the same requests as `POST /mcp`"), "{:?}", found(&both));
+    assert!(found(&with(mcp, tool)).is_empty());
+}

@@ -2,8 +2,10 @@
 //!
 //! Never guesses: what no route maps is refused, and a target that is not canonical is refused before any route is looked up.
 
+mod calls;
 mod document;
 mod fields;
+pub mod graphql;
 mod link;
 mod load;
 #[cfg(test)]
@@ -23,6 +25,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+pub use calls::{Call, Media};
 pub use link::{LinkOutcome, rewrite_link, rewrite_location};
 pub use sweep::{CallLimit, Members, Paging, Shows, SweepRoute, SweepRule, VersionSource};
 pub use target::{MAX_PARAMETERS, MAX_SEGMENTS, MAX_TARGET_BYTES, TargetError};
@@ -80,6 +83,8 @@ pub struct Route {
     pub target_classes: ClassSet,
     /// Where the request carries queries.
     pub search: Vec<SearchRule>,
+    /// The calls that its body may carry: tools of an MCP server, roots of a GraphQL schema.
+    pub calls: Vec<Call>,
 }
 
 /// What happens to a masked or redacted stand-in in a request body.
@@ -107,6 +112,13 @@ pub struct Matched {
 }
 
 impl Matched {
+    /// A call that the body carries, of the record `subject`.
+    #[must_use]
+    pub fn call(route: &Arc<Route>, subject: Option<SubjectId>) -> Self {
+        let route = Arc::clone(route);
+        Self { route, subject, target: String::new(), protected: Vec::new(), parts: Vec::new() }
+    }
+
     /// What the path and the query look for in protected fields, to be answered and written again.
     ///
     /// The values that [`Matched::protected`] lists are among the asks; nothing is asked where the target has no search, no
@@ -160,6 +172,9 @@ impl Api {
     #[must_use]
     pub fn resources(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.0.routes.iter().map(|route| &*route.resource).collect();
+        for route in &self.0.routes {
+            names.extend(route.calls.iter().map(|call| &*call.route.resource));
+        }
         names.extend(self.0.declared.iter().map(String::as_str));
         names.sort_unstable();
         names.dedup();
@@ -251,7 +266,13 @@ impl Route {
     #[must_use]
     pub fn classes(&self) -> ClassSet {
         let fields = self.request.fields.iter().chain(&self.response.fields);
-        fields.map(|field| field.class).collect::<ClassSet>().union(self.target_classes)
+        let own = fields.map(|field| field.class).collect::<ClassSet>().union(self.target_classes);
+        self.calls.iter().fold(own, |set, call| set.union(call.route.classes()))
+    }
+
+    /// The route, and the calls that its body may carry.
+    pub fn with_calls(self: &Arc<Self>) -> impl Iterator<Item = &Arc<Self>> {
+        std::iter::once(self).chain(self.calls.iter().map(|call| &call.route))
     }
 
     /// The search rule for the variable of number `at`; refused when the segment is of an entity set that the rule does not know.

@@ -30,6 +30,16 @@ impl RouteTable {
     /// Adds route number `index`; indices come in order, from 0.
     pub(super) fn insert(&mut self, index: usize, method: Method, template: &Template) {
         self.shapes.push(template.parts.iter().map(|part| matches!(part, Part::Variable(_))).collect());
+        self.node(template).routes.push((method, index));
+    }
+
+    /// Lets route `index` take further methods.
+    pub(super) fn also(&mut self, index: usize, methods: &[Method], template: &Template) {
+        let more = methods.iter().map(|method| (method.clone(), index));
+        self.node(template).routes.extend(more);
+    }
+
+    fn node(&mut self, template: &Template) -> &mut Node {
         let mut node = &mut self.root;
         for part in &template.parts {
             node = match part {
@@ -37,7 +47,7 @@ impl RouteTable {
                 Part::Variable(_) => node.variable.get_or_insert_default(),
             };
         }
-        node.routes.push((method, index));
+        node
     }
 
     /// Which segments of route `index` are variables.

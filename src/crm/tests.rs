@@ -320,7 +320,7 @@ proptest! {
 fn the_shipped_maps_load() {
     let sandbox = shipped(SANDBOX);
     assert_eq!((sandbox.name(), sandbox.file()), ("sandbox", "map.toml"));
-    assert_eq!(sandbox.resources(), ["comment", "customer", "health", "order", "ticket"]);
+    assert_eq!(sandbox.resources(), ["comment", "customer", "health", "order", "ticket", "tools"]);
     assert_eq!(sandbox.classes().len(), classes().iter().count());
     let tracker = shipped(REQUEST_TRACKER);
     assert_eq!(tracker.resources(), ["attachment", "comment", "custom_field", "customer", "queue", "system", "ticket"]);

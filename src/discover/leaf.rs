@@ -49,7 +49,7 @@ pub(super) struct Beside {
 }
 
 /// How often a detector found something in the values seen at a place; never the values.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seen {
     /// Values that are not empty.
     pub(super) values: u32,
@@ -59,6 +59,12 @@ pub(super) struct Seen {
     pub(super) part: u32,
     /// Values of several words.
     pub(super) prose: u32,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { values: 0, whole: [0; Entity::ALL.len()], part: 0, prose: 0 }
+    }
 }
 
 /// A leaf of a body.

@@ -60,6 +60,8 @@ impl Reader {
             | BodyFormat::Form
             | BodyFormat::Multipart
             | BodyFormat::Batch(_)
+            | BodyFormat::Mcp
+            | BodyFormat::GraphQl
             | BodyFormat::Opaque
             | BodyFormat::Empty => Self::Json(Box::new(Splicer::new(paths, limits))),
             BodyFormat::Xml => Self::Xml(Box::new(Xml::new(paths, limits))),

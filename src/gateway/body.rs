@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     ending::Ending,
+    mcp::{Events, Stream},
     paced::{Cut, Paced, Reach},
     parts::{PartError, Parts, Streaming},
 };
@@ -51,6 +52,9 @@ impl Held {
 /// The next part of a body and what comes after it.
 pub(super) type NextPart = Pin<Box<dyn Future<Output = (Box<Streaming>, Result<Option<Bytes>, BodyError>)> + Send>>;
 
+/// The next event of a stream and what comes after it.
+pub(super) type NextEvent = Pin<Box<dyn Future<Output = (Box<Stream>, Result<Option<Bytes>, BodyError>)> + Send>>;
+
 /// A response body.
 pub(super) struct Body(State);
 
@@ -62,6 +66,8 @@ enum State {
     },
     /// Part by part, each recorded first.
     Parts(NextPart),
+    /// Event by event, each recorded first.
+    Events(NextEvent),
     /// Straight from the CRM: a body that holds nothing protected.
     Relay(Box<Relay>),
     Done,
@@ -83,6 +89,10 @@ impl Body {
 
     pub(super) fn parts(parts: Parts, ending: Ending, until: Instant) -> Self {
         Self(State::Parts(Box::pin(Box::new(Streaming { parts, ending, until }).next())))
+    }
+
+    pub(super) fn events(events: Events, ending: Ending, until: Instant) -> Self {
+        Self(State::Events(Box::pin(Box::new(Stream { events, ending, until }).next())))
     }
 
     pub(super) fn relay(body: upstream::Body, mut ending: Ending, reach: Reach) -> Self {
@@ -126,6 +136,23 @@ impl HttpBody for Body {
                     }
                 }
             }
+            State::Events(next) => {
+                let (stream, event) = ready!(next.as_mut().poll(context));
+                match event {
+                    Ok(Some(bytes)) => {
+                        self.0 = State::Events(Box::pin(stream.next()));
+                        Poll::Ready(Some(Ok(Frame::data(bytes))))
+                    }
+                    Ok(None) => {
+                        self.0 = State::Done;
+                        Poll::Ready(None)
+                    }
+                    Err(error) => {
+                        self.0 = State::Done;
+                        Poll::Ready(Some(Err(error)))
+                    }
+                }
+            }
             State::Relay(relay) => relay.poll(context),
             State::Done => Poll::Ready(None),
         }
@@ -134,7 +161,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             State::Full { bytes, .. } => bytes.is_empty(),
-            State::Parts(_) => false,
+            State::Parts(_) | State::Events(_) => false,
             State::Relay(relay) => relay.body.is_end_stream(),
             State::Done => true,
         }
@@ -143,7 +170,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             State::Full { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
-            State::Parts(_) => SizeHint::default(),
+            State::Parts(_) | State::Events(_) => SizeHint::default(),
             State::Relay(relay) => relay.body.size_hint(),
             State::Done => SizeHint::with_exact(0),
         }

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     budget::Rules,
-    snapshot::{RoutePlan, Site, Snapshot},
+    snapshot::{CallPlan, RoutePlan, Site, Snapshot},
     status::Status,
 };
 use crate::{
@@ -148,7 +148,7 @@ pub fn keyset(config: &Config) -> Result<Option<Arc<Keyset>>, Vec<Diagnostic>> {
 
 /// The classes with a written or read column that folds case, or with one that does not.
 fn columns(maps: &BTreeMap<String, Api>, folds_case: bool) -> ClassSet {
-    let routes = maps.values().flat_map(|api| api.routes());
+    let routes = maps.values().flat_map(|api| api.routes()).flat_map(crm::Route::with_calls);
     let fields = routes.flat_map(|route| route.request.fields.iter().chain(&route.response.fields));
     fields.filter(|field| field.column.folds_case == folds_case).map(|field| field.class).collect()
 }
@@ -369,6 +369,11 @@ fn route_plan(
     if response.scans_text() {
         response_classes = response_classes.union(classes.detected());
     }
+    let calls = route.calls.iter().map(|call| {
+        let plan = route_plan(&call.route, upstream, classes, catch_all, status, layouts)?;
+        Ok::<_, String>(CallPlan { call: call.clone(), plan: Arc::new(plan) })
+    });
+    let calls = calls.collect::<Result<Vec<_>, _>>()?;
     let all = response_classes.union(request.classes()).union(catch_all.classes()).union(classes.detected());
     Ok(RoutePlan {
         name: Arc::clone(&route.name),
@@ -393,6 +398,7 @@ fn route_plan(
             crm::WriteBackRule::Drop => WriteBack::Drop,
             crm::WriteBackRule::Refuse => WriteBack::Refuse,
         }),
+        calls,
     })
 }
 

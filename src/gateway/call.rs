@@ -127,9 +127,9 @@ impl Call {
     ) -> Result<(), PartError> {
         let status = &exchange.ending.shared().status;
         let mut out = Vec::with_capacity(body.len());
-        let opening = exchange.snapshot.resolver(&self.route).zip(Collector::new(plan));
-        if let Some((resolver, mut collector)) = opening {
-            view.name_records(unnamed.len() + 1);
+        let resolver = exchange.snapshot.resolver(&self.route);
+        view.name_records(unnamed.len() + 1);
+        if let (Some(resolver), Some(mut collector)) = (&resolver, Collector::new(plan)) {
             for step in body.chunks(STEP_BYTES) {
                 let needs = collector.push(step)?;
                 view.answer(resolver.answers(&needs).await?);
@@ -145,11 +145,13 @@ impl Call {
             let notes = view.take_notes();
             shown.hidden += notes.hidden();
             resolver.noted(notes, status, &exchange.ending.classes).await;
-            resolver.name(unnamed, view.named_records()).await;
         } else {
             view.push(body, &mut out)?;
             shown.sightings = view.take_sightings();
             shown.sightings.extend(view.finish(&mut out)?);
+        }
+        if let Some(resolver) = &resolver {
+            resolver.name(unnamed, view.named_records()).await;
         }
         self.route.status.leaves.fetch_add(view.protected_leaves(), std::sync::atomic::Ordering::Relaxed);
         exchange.ending.drifted(view.drift());
@@ -313,7 +315,13 @@ pub(super) fn not_coded(headers: &HeaderMap) -> Stage<()> {
 }
 
 /// The guarded body in the form in which the CRM stores it.
-async fn store(snapshot: &Snapshot, route: &RoutePlan, plan: &Plan, matched: &Matched, body: Vec<u8>) -> Stage<Sealed> {
+pub(super) async fn store(
+    snapshot: &Snapshot,
+    route: &RoutePlan,
+    plan: &Plan,
+    matched: &Matched,
+    body: Vec<u8>,
+) -> Stage<Sealed> {
     let sealed = match snapshot.resolver(route) {
         Some(resolver) if !body.is_empty() => {
             let view = snapshot.request_view(route, plan);

@@ -12,11 +12,13 @@ use super::{
     call::{self, Call},
     ending::Ending,
     etag::ViewTag,
+    graphql, mcp,
     paced::Reach,
     plan::Plan,
     request::{self, Outbound, OutboundBody, Trouble},
     respond::Refusal,
     response::{self, Answer, Sent},
+    rpc::Rpc,
     snapshot::{RoutePlan, Site, Snapshot},
     trace::TraceParent,
     verify,
@@ -64,6 +66,8 @@ pub(super) struct Exchange<'w> {
     pub(super) trace: Option<TraceParent>,
     /// The budgets that bear on it.
     pub(super) meter: Option<Arc<Meter>>,
+    /// The message it answers, where bodies are JSON-RPC.
+    pub(super) rpc: Option<Rpc>,
     head_only: bool,
     /// The record a caller may quote when the body shows nothing: of a write, of a refusal.
     reference: Option<HeaderValue>,
@@ -77,7 +81,18 @@ impl<'w> Exchange<'w> {
         let ending =
             Ending::new(Arc::clone(&worker.shared), worker.request_id(now), actor, Arc::clone(&snapshot.classes));
         let (snapshot, peer) = (snapshot, Arc::clone(peer));
-        Self { worker, snapshot, peer, now, ending, trace: None, meter: None, head_only: false, reference: None }
+        Self {
+            worker,
+            snapshot,
+            peer,
+            now,
+            ending,
+            trace: None,
+            meter: None,
+            rpc: None,
+            head_only: false,
+            reference: None,
+        }
     }
 
     async fn serve(&mut self, incoming: Incoming) -> Stage<Answer> {
@@ -92,9 +107,15 @@ impl<'w> Exchange<'w> {
             let call = Call { matched, route, plan };
             return batch::run(self, &site, &principal, call, kind, (head, body)).await;
         }
+        if route.request_format == BodyFormat::Mcp {
+            return mcp::answer(self, &site, &principal, mcp::Mapped { matched, route, plan }, head, body).await;
+        }
+        if route.request_format == BodyFormat::GraphQl {
+            return graphql::answer(self, &site, &principal, (&matched, &route, &plan), head, body).await;
+        }
         let outbound = request::protect(self, &site, &route, &matched, &plan, head, body).await?;
         self.meter = budget::open(self, &site, &route, &matched, &plan, outbound.written)?;
-        self.intent(&route, &matched, &outbound).await?;
+        self.intent(&route, &matched, outbound.written).await?;
         let Outbound { request, known, trouble, unnamed, .. } = outbound;
         let response = self.forward(&site, &plan, &route, request, &trouble).await?;
         let sent = Sent { known, unnamed };
@@ -174,7 +195,7 @@ impl<'w> Exchange<'w> {
     }
 
     /// Writes only: the record is durable before the CRM changes (audit-log.md §4.1 P2).
-    async fn intent(&mut self, route: &RoutePlan, matched: &Matched, outbound: &Outbound) -> Stage<()> {
+    pub(super) async fn intent(&mut self, route: &RoutePlan, matched: &Matched, written: ClassSet) -> Stage<()> {
         if !route.action.is_write() {
             return Ok(());
         }
@@ -183,7 +204,7 @@ impl<'w> Exchange<'w> {
             Some(_) => vec![Subject { kind: Arc::clone(&route.resource), seen }],
             None => Vec::new(),
         };
-        let recorded = self.ending.record(AccessKind::Intent, subjects, outbound.written).await;
+        let recorded = self.ending.record(AccessKind::Intent, subjects, written).await;
         let receipt = recorded.map_err(|_| Box::new(Refusal::audit_unavailable()))?;
         self.quote(&receipt);
         Ok(())
@@ -255,7 +276,10 @@ impl<'w> Exchange<'w> {
         self.ending.why = Some(refusal.code);
         self.ending.status = Some(refusal.status.as_u16());
         let request = uuid::Uuid::from_u128(self.ending.request).to_string();
-        let (mut head, body) = refusal.into_response(&request);
+        let (mut head, body) = match self.rpc.take() {
+            Some(rpc) => rpc.refused(refusal, &request),
+            None => refusal.into_response(&request),
+        };
         if let Some(reference) = self.reference.take() {
             head.headers.insert(AUDIT_REF.clone(), reference);
         }

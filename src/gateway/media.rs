@@ -7,7 +7,12 @@ use crate::model::{BodyFormat, Delimiter};
 pub(super) fn carries(media: &[u8], format: BodyFormat) -> bool {
     match format {
         BodyFormat::Json => is_json(media),
-        BodyFormat::Multipart | BodyFormat::Batch(_) | BodyFormat::Opaque | BodyFormat::Empty => false,
+        BodyFormat::Multipart
+        | BodyFormat::Batch(_)
+        | BodyFormat::Mcp
+        | BodyFormat::GraphQl
+        | BodyFormat::Opaque
+        | BodyFormat::Empty => false,
         _ => kind(media).is_some_and(|kind| named(&kind).is_some_and(|found| same(found, format))),
     }
 }
@@ -23,7 +28,12 @@ pub(super) fn of_error(media: &[u8]) -> Option<BodyFormat> {
 /// What a caller writes as the media type of a body of `format`.
 pub(super) fn example(format: BodyFormat) -> &'static str {
     match format {
-        BodyFormat::Json | BodyFormat::Batch(_) | BodyFormat::Opaque | BodyFormat::Empty => "application/json",
+        BodyFormat::Json
+        | BodyFormat::Batch(_)
+        | BodyFormat::Mcp
+        | BodyFormat::GraphQl
+        | BodyFormat::Opaque
+        | BodyFormat::Empty => "application/json",
         BodyFormat::Multipart => "multipart/form-data",
         BodyFormat::Ndjson => "application/x-ndjson",
         BodyFormat::Csv(_) => "text/csv",

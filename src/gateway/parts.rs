@@ -18,7 +18,7 @@ use crate::{
     audit::AuditError,
     listener::BodyError,
     model::{AccessKind, ClassSet, Sighting, Subject, SubjectRef},
-    rewrite::{self, Collector, ResponseView, RewriteError},
+    rewrite::{self, Collector, ResponseView, RewriteError, mcp::MessageError},
     upstream::{self, UpstreamError},
     vault::VaultError,
 };
@@ -44,6 +44,12 @@ pub(super) enum PartError {
     /// Not what the map says, or not valid.
     #[error(transparent)]
     Rewrite(#[from] RewriteError),
+    /// A text that is not UTF-8.
+    #[error("the CRM sent a text that is not UTF-8")]
+    Text,
+    /// Not a message that may pass.
+    #[error(transparent)]
+    Message(#[from] MessageError),
     /// The record is not durable.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -68,7 +74,8 @@ impl PartError {
             Self::Coding(CodingError::Unsupported) => "unsupported_coding",
             Self::Coding(_) => "invalid_coding",
             Self::Rewrite(RewriteError::OverBudget) => budget::CODE,
-            Self::Rewrite(_) => "invalid_response",
+            Self::Message(MessageError::Rewrite(RewriteError::OverBudget)) => budget::CODE,
+            Self::Rewrite(_) | Self::Message(_) | Self::Text => "invalid_response",
             Self::Audit(_) => "audit_unavailable",
             Self::Vault(_) => "vault_unavailable",
         }
@@ -361,8 +368,9 @@ impl Parts {
             return Ok(Vec::new());
         }
         if let Some(opening) = &mut self.opening {
-            let needs = opening.collector.finish()?;
-            view.answer(opening.resolver.answers(&needs).await?);
+            if let Some(collector) = &mut opening.collector {
+                view.answer(opening.resolver.answers(&collector.finish()?).await?);
+            }
         }
         let sightings = view.finish(&mut self.out)?;
         if let Some(route) = &ending.route {

@@ -14,7 +14,7 @@ use super::{
     coding::Decoder,
     ending::Ending,
     exchange::{AUDIT_REF, Exchange, Stage},
-    media,
+    mcp, media,
     paced::Reach,
     parts::{Bounds, Opening, PartError, Parts},
     plan::Plan,
@@ -42,6 +42,8 @@ pub(super) enum AnswerBody {
     Full(Bytes),
     /// The first part is recorded, the others will be.
     Parts(Box<Parts>),
+    /// One by one, each recorded first.
+    Events(Box<mcp::Events>),
     /// Nothing protected in it.
     Relay(upstream::Body),
 }
@@ -51,6 +53,7 @@ impl AnswerBody {
         match self {
             Self::Full(bytes) => Body::full(bytes, ending),
             Self::Parts(parts) => Body::parts(*parts, ending, until),
+            Self::Events(events) => Body::events(*events, ending, until),
             Self::Relay(body) => Body::relay(body, ending, reach),
         }
     }
@@ -170,7 +173,7 @@ pub(super) fn outer_headers(
 }
 
 /// `Location`, `Content-Location` and `Link` point at the gateway; a redirect to another host is not passed on.
-fn links(site: &Site, headers: &mut HeaderMap) -> Stage<()> {
+pub(super) fn links(site: &Site, headers: &mut HeaderMap) -> Stage<()> {
     for name in [header::LOCATION, header::CONTENT_LOCATION, header::LINK, ENTITY_ID.clone()] {
         if !headers.contains_key(&name) {
             continue;
@@ -207,7 +210,7 @@ fn links(site: &Site, headers: &mut HeaderMap) -> Stage<()> {
 static ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
 
 /// Drops response headers that carry a personal value: a detector's finding or something the request named.
-fn conceal(headers: &mut HeaderMap, tools: &rewrite::Tools, known: &[Sensitive<String>]) {
+pub(super) fn conceal(headers: &mut HeaderMap, tools: &rewrite::Tools, known: &[Sensitive<String>]) {
     let carries = |value: &HeaderValue| match value.to_str() {
         Ok(text) => rewrite::carries_personal(tools, known, text),
         Err(_) => true,
@@ -244,7 +247,7 @@ static OF_OTHER_BYTES: [HeaderName; 9] = [
 ];
 
 /// What a body that differs per caller may say about itself (RFC 9110 §8.8, RFC 9111 §5.2, RFC 9530).
-fn per_caller(exchange: &Exchange<'_>, plan: &Plan, headers: &mut HeaderMap) {
+pub(super) fn per_caller(exchange: &Exchange<'_>, plan: &Plan, headers: &mut HeaderMap) {
     for name in &OF_OTHER_BYTES {
         headers.remove(name);
     }
@@ -264,6 +267,17 @@ fn private(headers: &mut HeaderMap) {
 
 /// Says that placeholders stand for values that could not be opened, as far as that is known when the head leaves.
 pub(super) const WARNINGS: &str = "fieldgate-warnings";
+
+/// An error body that is not JSON.
+pub(super) async fn error_text(
+    exchange: &mut Exchange<'_>,
+    route: &RoutePlan,
+    head: ResponseHead,
+    body: upstream::Body,
+    view: Arc<rewrite::Plan>,
+) -> Stage<Answer> {
+    Job { exchange, route, head, body }.text(view).await
+}
 
 struct Job<'e, 'w> {
     exchange: &'e mut Exchange<'w>,

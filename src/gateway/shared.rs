@@ -11,7 +11,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use super::{budget::Budgets, snapshot::Snapshot, status::Status};
+use super::{budget::Budgets, snapshot::Snapshot, stand_ins::StandIns, status::Status};
 use crate::{
     audit::{self, AuditError, Receipt},
     listener,
@@ -28,6 +28,8 @@ pub(super) struct Shared {
     pub status: Arc<Status>,
     /// How many people whom has seen.
     pub(super) budgets: Arc<Budgets>,
+    /// Pseudonyms that callers may write back.
+    pub(super) stand_ins: Arc<StandIns>,
     /// Counters of the listeners.
     pub wires: Vec<Arc<listener::Wire>>,
     /// Whether the gateway is on its way down.
@@ -70,6 +72,7 @@ impl Shared {
             log,
             status,
             budgets: Arc::new(budgets),
+            stand_ins: Arc::default(),
             wires,
             draining: AtomicBool::new(false),
             cut: watch::Sender::new(false),

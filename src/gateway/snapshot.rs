@@ -7,7 +7,7 @@ use http::Method;
 use super::{budget, status::RouteStatus, stored::Resolver};
 use crate::{
     config::{LimitSettings, TimeoutSettings},
-    crm::Api,
+    crm::{self, Api},
     crypto::Spelling,
     identity::Identity,
     listener,
@@ -115,6 +115,14 @@ pub struct RoutePlan {
     pub(super) write_back: Option<WriteBack>,
     /// What happens to files of its form that are no text.
     pub(super) files: Files,
+    /// The calls that its body may carry.
+    pub(super) calls: Vec<CallPlan>,
+}
+
+/// A call that a body carries, ready for use.
+pub(super) struct CallPlan {
+    pub(super) call: crm::Call,
+    pub(super) plan: Arc<RoutePlan>,
 }
 
 impl RoutePlan {
@@ -212,6 +220,11 @@ impl Site {
     #[must_use]
     pub fn routes(&self) -> &[Arc<RoutePlan>] {
         &self.routes
+    }
+
+    /// The routes, each followed by the calls that its body may carry.
+    pub fn all_routes(&self) -> impl Iterator<Item = &Arc<RoutePlan>> {
+        self.routes.iter().flat_map(|route| std::iter::once(route).chain(route.calls.iter().map(|call| &call.plan)))
     }
 }
 

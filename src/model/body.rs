@@ -35,6 +35,10 @@ pub enum BodyFormat {
     Multipart,
     /// Several calls in one body: each is matched, decided and recorded as the call that it is.
     Batch(Batch),
+    /// JSON-RPC messages of an MCP server (streamable HTTP): the route's tools say what is where.
+    Mcp,
+    /// A GraphQL request and its answer: the route's roots say what is where.
+    GraphQl,
     /// Bytes that hold nothing protected: relayed as they are. Has to be written down in the map.
     Opaque,
     /// No body is expected.
@@ -45,7 +49,7 @@ impl BodyFormat {
     /// Whether a map may name fields of such a body.
     #[must_use]
     pub fn has_fields(self) -> bool {
-        !matches!(self, Self::Batch(_) | Self::Opaque | Self::Empty)
+        !matches!(self, Self::Batch(_) | Self::Mcp | Self::GraphQl | Self::Opaque | Self::Empty)
     }
 
     /// Whether the body is a sequence of documents rather than one.

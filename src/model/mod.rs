@@ -8,6 +8,7 @@ mod entity;
 mod event;
 mod peer;
 mod principal;
+mod selection;
 mod selector;
 mod sensitive;
 mod storage;
@@ -25,6 +26,7 @@ pub use event::{
 };
 pub use peer::{ClientAuth, ClientCertificate, NoCertificate, Peer, Protocol};
 pub use principal::{Kind, Principal, Training, UnknownKind, Via};
+pub use selection::{Selected, Selection};
 pub use selector::{Selector, SelectorError, Step};
 pub use sensitive::Sensitive;
 pub use storage::{KeyScope, Linkage, Mode, Normaliser, Phase, Storage, SubjectRef, TokenShape};

@@ -104,6 +104,12 @@ pub fn is_stand_in(text: &str) -> bool {
     carries_mark(text) || text.contains("⟦fg:") || pseudonym::carries_pseudonym(text)
 }
 
+/// Whether a pseudonym stands anywhere in `text`.
+#[must_use]
+pub fn is_pseudonym(text: &str) -> bool {
+    pseudonym::carries_pseudonym(text)
+}
+
 fn carries_mark(text: &str) -> bool {
     let mut before = ' ';
     let mut chars = text.trim_end().chars().peekable();

@@ -370,7 +370,7 @@ pub(super) struct Choice {
 
 /// The rule with the lowest view; the first of equals.
 #[inline]
-fn strictest(plan: &Plan, rules: impl Iterator<Item = Rule>) -> Option<Choice> {
+pub(super) fn strictest(plan: &Plan, rules: impl Iterator<Item = Rule>) -> Option<Choice> {
     let (mut choice, mut scan) = (None::<Choice>, false);
     let mut stored = None::<Rule>;
     for rule in rules {

@@ -2,28 +2,40 @@
 //! nothing: the views in the plan are `policy`'s.
 
 mod base64;
+mod check;
 mod collect;
 mod gate;
+pub mod graphql;
 mod guard;
 mod layout;
 mod leaf;
+pub mod mcp;
 mod needs;
 mod place;
 mod plain;
+mod reopen;
 mod sealing;
 mod seen;
+mod shown;
+mod sightings;
+mod standing;
 mod stored;
+mod twin;
 mod view;
 
 use std::sync::Arc;
 
+pub use check::stand_ins;
 pub use collect::{Collected, collect};
 pub use gate::{Admission, Gate};
 pub use guard::{Guarded, WriteBack, guard_request};
 pub use layout::{Layout, LayoutError, LeafPlace};
 pub use needs::{Collector, Needs};
 pub use plain::{carries_personal, classes_in, is_one_finding, text_view};
+pub use reopen::{Reopened, WrittenBack, reopen, subject};
 pub use sealing::{RecordKeys, SealedBody, TokenAsk, Writes, WrittenRecord, seal, written};
+pub use shown::{Hidden, Kept, Known, Pseudonym, kept};
+use sightings::merged;
 pub use stored::{Learned, Notes};
 pub use view::ResponseView;
 
@@ -32,6 +44,7 @@ pub use crate::formats::{
     json::{SliceError, elements, members, quote},
     multipart,
 };
+pub use crate::protect::Answers;
 use crate::{
     detect::Detector,
     formats::{Fault, FormatError},

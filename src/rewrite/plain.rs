@@ -62,7 +62,7 @@ pub fn is_one_finding(tools: &Tools, text: &str) -> bool {
 pub(super) struct Known(Vec<Sensitive<String>>);
 
 /// Shorter values are looked for as whole words only: a `1` is in every number.
-const FREE_STANDING_BYTES: usize = 4;
+pub(super) const FREE_STANDING_BYTES: usize = 4;
 
 impl Known {
     pub(super) fn new(values: &[Sensitive<String>]) -> Self {
@@ -102,7 +102,7 @@ impl Known {
     }
 }
 
-fn is_edge(side: Option<&str>, before: bool) -> bool {
+pub(super) fn is_edge(side: Option<&str>, before: bool) -> bool {
     let side = side.unwrap_or_default();
     let next = if before { side.chars().next_back() } else { side.chars().next() };
     !next.is_some_and(char::is_alphanumeric)

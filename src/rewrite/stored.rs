@@ -139,7 +139,7 @@ impl Viewer {
 }
 
 /// The stricter of the field's rule and the rule of the class that the value was stored as (field-protection.md §3.1).
-fn stricter(plan: &Plan, field: Choice, stored: ClassId) -> Option<(Choice, &Class)> {
+pub(super) fn stricter(plan: &Plan, field: Choice, stored: ClassId) -> Option<(Choice, &Class)> {
     let view = plan.views.get(stored);
     let prose = plan.tools.classes.free_text() == Some(stored);
     let mut choice = Choice { scan: field.scan || prose, ..field };

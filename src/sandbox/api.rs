@@ -7,7 +7,7 @@ use super::call::{BASE, Call};
 use super::reply::{Content, Failure, Reply};
 use super::sheet::Sheet;
 use super::store::{Store, mentions, only_digits, text};
-use super::{Crm, customers, tickets, world};
+use super::{Crm, customers, graphql, mcp, tickets, world};
 
 /// Answers `call`; `HEAD` is answered like `GET` and loses its body on the wire.
 pub(super) fn answer(crm: &Crm, call: &Call) -> Reply {
@@ -15,6 +15,12 @@ pub(super) fn answer(crm: &Crm, call: &Call) -> Reply {
         || crm.token.as_ref().is_none_or(|token| call.header("x-api-token") == Some(token.expose()));
     if authorised && call.below(world::BASE).is_some() {
         return world::answer(crm, call, std::time::Instant::now());
+    }
+    if authorised && call.path() == mcp::PATH {
+        return mcp::answer(&mut crm.store(), call);
+    }
+    if authorised && call.path() == graphql::PATH {
+        return graphql::answer(&mut crm.store(), call);
     }
     let outcome = if authorised { route(&mut crm.store(), call) } else { Err(Failure::unauthorized()) };
     outcome.unwrap_or_else(Failure::reply)

@@ -7,6 +7,8 @@ mod canary;
 mod coding;
 mod customers;
 mod export;
+mod graphql;
+mod mcp;
 mod people;
 mod quirk;
 mod received;
@@ -44,6 +46,11 @@ pub struct Crm {
     received: Mutex<received::Log>,
     token: Option<Sensitive<String>>,
     public_origin: Option<String>,
+}
+
+/// What stands at `pointer` (RFC 6901); `null` where nothing does.
+fn at<'v>(value: &'v serde_json::Value, pointer: &str) -> &'v serde_json::Value {
+    value.pointer(pointer).unwrap_or(&serde_json::Value::Null)
 }
 
 impl Crm {

@@ -232,3 +232,32 @@ fn detector() {
         ],
     );
 }
+
+#[test]
+fn graphql_document() {
+    run(
+        targets::graphql_document,
+        runs() * 2,
+        &[
+            b"query Q($id: ID = \"C\") { a: customer(id: $id) { ...F __typename } } fragment F on C { x: email ... @include(if: true) { id } }",
+            b"{ uiapi { q: query { Contact(where: { Email: { eq: \"\\u{41}\" } }, first: 2) { edges { node { Id } } } } } }",
+            b"mutation { updateCustomer(id: 1.5e3, changes: [true, null, ENUM, \"\"\" a\n  b \"\"\"]) { id } } # done",
+            b"{ customers { ...A } } fragment A on B { ...A }",
+        ],
+    );
+}
+
+#[test]
+fn mcp_message() {
+    run(
+        targets::mcp_message,
+        runs() / 4,
+        &[
+            br#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"{\"email\":\"canary@example.com\"}"},{"type":"text","text":"ask canary@example.com now"}],"structuredContent":{"email":"canary@example.com","x":1}}}"#,
+            br#"{"jsonrpc":"2.0","id":7,"result":{"isError":true,"content":[{"type":"resource","resource":{"uri":"crm://a?m=canary@example.com","text":"[1,2]"}},{"type":"image","data":"AA==","mimeType":"image/png"}]}}"#,
+            br#"{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"canary@example.com"}}"#,
+            br#"{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"canary@example.com","data":[{"a":"canary@example.com"}]}}"#,
+            br#"{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"x","arguments":{"a":"j\u2022\u2022@example.com"}}}"#,
+        ],
+    );
+}

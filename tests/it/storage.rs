@@ -3,12 +3,19 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Setup, World};
+use crate::{
+    harness::{Setup, World},
+    mcp,
+};
 
 const CUSTOMERS: &str = "/api/v1/customers";
 
 /// A gateway whose e-mail addresses and phone numbers are tokens, and whose cards, IBANs and names are sealed.
 pub(crate) fn world() -> World {
+    of(Setup::new())
+}
+
+fn of(setup: Setup) -> World {
     let classes = [
         ("email", "token:email"),
         ("phone", "token:phone"),
@@ -17,7 +24,7 @@ pub(crate) fn world() -> World {
         ("ssn", "seal:class"),
         ("birth_date", "seal"),
     ];
-    Setup::new().storing(&classes, "mixed").stored()
+    setup.storing(&classes, "mixed").stored()
 }
 
 pub(crate) fn jane() -> Value {
@@ -119,4 +126,61 @@ fn a_mixed_crm_shows_old_clear_values_and_finds_them() {
     assert!(found["items"].as_array().unwrap().iter().any(|item| item["id"] == "C-1001"), "{found}");
     let metrics = world.admin("/metrics");
     assert!(metrics.contains("fieldgate_legacy_plaintext_seen_total{class=\"email\"}"), "{metrics}");
+}
+
+#[test]
+fn an_agent_sees_pseudonyms_of_stored_values_and_what_it_writes_back_is_stored_again() {
+    let world = of(Setup::new().file("policies/ai_assistant.cedar", &mcp::policy()));
+    let id = create(&world, &jane());
+    let agent = mcp::agent(&world);
+    let answer = mcp::call(&agent, "get_customer", &json!({ "id": id }));
+    let record = mcp::result(&answer)["structuredContent"].clone();
+    let held = world.crm.stored(&id).unwrap();
+    for value in ["Jane", "Sample", "4111", "1984", "DE89", "219-09"] {
+        assert!(!answer.text().contains(value), "{value}: {}", answer.text());
+    }
+    for pointer in ["/email", "/phone", "/card/number", "/iban"] {
+        let stored = held.pointer(pointer).and_then(Value::as_str).unwrap();
+        assert!(!answer.text().contains(stored), "a stored form is shown: {}", answer.text());
+    }
+    assert!(
+        record["email"].as_str().unwrap().ends_with("@pseudonym.invalid")
+            && record["iban"].as_str().unwrap().starts_with("XX00")
+    );
+    let changes = json!({ "email": record["email"], "iban": record["iban"], "phone": record["phone"] });
+    let answer = mcp::call(&agent, "update_customer", &json!({ "id": id, "changes": changes }));
+    assert_eq!(mcp::result(&answer)["structuredContent"]["email"], record["email"]);
+    let after = world.crm.stored(&id).unwrap();
+    assert_eq!(
+        (&after["email"], &after["phone"]),
+        (&held["email"], &held["phone"]),
+        "the same value has the same token"
+    );
+    assert!(after["iban"].as_str().unwrap().starts_with("fg1_") && after["iban"] != held["iban"], "sealed anew");
+    let shown = world.supervisor().get(&format!("{CUSTOMERS}/{id}")).json();
+    assert_eq!((&shown["email"], &shown["iban"]), (&jane()["email"], &jane()["iban"]));
+}
+
+#[test]
+fn graphql_opens_stored_values_and_refuses_arguments_that_would_have_to_be_stored() {
+    let world = world();
+    let id = create(&world, &jane());
+    let ask = |query: &str, variables: Value| {
+        world.supervisor().send(Method::POST, "/graphql", &json!({ "query": query, "variables": variables }))
+    };
+    let answer = ask("query($id: ID) { customer(id: $id) { x: email iban card { number } } }", json!({ "id": id }));
+    let shown = &answer.json()["data"]["customer"];
+    assert_eq!((&shown["x"], &shown["iban"]), (&jane()["email"], &jane()["iban"]), "{}", answer.text());
+    for (query, variables) in [
+        ("query($m: String) { customers(email: $m) { id } }", json!({ "m": "jane.sample@example.com" })),
+        ("{ customers(email: \"jane.sample@example.com\") { id } }", json!({})),
+        ("{ customers(query: \"mail jane.sample@example.com\") { id } }", json!({})),
+        (
+            "mutation($c: C) { updateCustomer(id: \"C-1001\", changes: $c) { id } }",
+            json!({ "c": { "iban": "DE89370400440532013000" } }),
+        ),
+    ] {
+        let answer = ask(query, variables);
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (422, "unsupported_on_protected"), "{query}");
+    }
 }

@@ -11,6 +11,7 @@ mod lookahead;
 mod number;
 mod scan;
 mod slice;
+pub mod spans;
 mod splicer;
 #[cfg(test)]
 mod tests;

@@ -85,12 +85,41 @@ impl Client {
         runtime.block_on(self.exchange(method, target, body)).map_err(|error| error.to_string())
     }
 
-    pub async fn exchange(
+    /// The parts in which the body of an answer comes, each with when it came.
+    pub fn parts(&self, method: Method, target: &str, body: Option<String>) -> Vec<(std::time::Instant, Bytes)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut body = self.open(method, target, body).await.unwrap().into_body();
+            let mut parts = Vec::new();
+            while let Some(frame) = body.frame().await {
+                parts.push((std::time::Instant::now(), frame.unwrap().into_data().unwrap_or_default()));
+            }
+            parts
+        })
+    }
+
+    pub async fn exchange(&self, method: Method, target: &str, body: Option<String>) -> Result<Answer, Failure> {
+        let response = self.open(method, target, body).await?;
+        let (head, mut body) = response.into_parts();
+        let (mut bytes, mut whole) = (Vec::new(), true);
+        while let Some(frame) = body.frame().await {
+            match frame {
+                Ok(frame) => bytes.extend_from_slice(&frame.into_data().unwrap_or_default()),
+                Err(_) => {
+                    whole = false;
+                    break;
+                }
+            }
+        }
+        Ok(Answer { status: head.status, headers: head.headers, bytes: Bytes::from(bytes), whole })
+    }
+
+    async fn open(
         &self,
         method: Method,
         target: &str,
         body: Option<String>,
-    ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<http::Response<hyper::body::Incoming>, Failure> {
         let stream = tokio::net::TcpStream::connect(self.address).await?;
         let name = rustls_pki_types::ServerName::try_from("localhost")?;
         let alpn: &[&[u8]] = if self.h2 { &[b"h2"] } else { &[b"http/1.1"] };
@@ -108,7 +137,7 @@ impl Client {
             request = request.header("content-type", "application/json");
         }
         let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())))?;
-        let response = if self.h2 {
+        Ok(if self.h2 {
             let (mut sender, connection) =
                 hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
             tokio::spawn(connection);
@@ -117,18 +146,8 @@ impl Client {
             let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
             tokio::spawn(connection);
             sender.send_request(request).await?
-        };
-        let (head, mut body) = response.into_parts();
-        let (mut bytes, mut whole) = (Vec::new(), true);
-        while let Some(frame) = body.frame().await {
-            match frame {
-                Ok(frame) => bytes.extend_from_slice(&frame.into_data().unwrap_or_default()),
-                Err(_) => {
-                    whole = false;
-                    break;
-                }
-            }
-        }
-        Ok(Answer { status: head.status, headers: head.headers, bytes: Bytes::from(bytes), whole })
+        })
     }
 }
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
