@@ -330,7 +330,7 @@ fn format(section: &mut Section<'_, '_>, report: &mut Report<'_>) -> BodyFormat 
     match text.value {
         "json" => BodyFormat::Json,
         "ndjson" => BodyFormat::Ndjson,
-        "csv" => return BodyFormat::Csv(delimiter(section, report)),
+        "csv" => BodyFormat::Csv(delimiter(section, report)),
         "sse" => BodyFormat::Sse,
         "xml" => BodyFormat::Xml,
         "form" => BodyFormat::Form,

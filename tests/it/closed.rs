@@ -87,7 +87,7 @@ fn a_write_of_what_is_not_known_is_refused_and_one_of_what_was_withheld_is_dropp
     let guard = |body: Value, rule| guard_request(&plan, body.to_string().as_bytes(), rule);
     let refused =
         guard(json!({ "Email": "a@example.com", "Secret__c": "x", "New": { "n": 5 } }), WriteBack::Drop).unwrap_err();
-    assert_eq!(refused, RewriteError::Unmapped { fields: vec!["$.New.n".into(), "$.Secret__c".into()] });
+    assert_eq!(refused, RewriteError::Unmapped { fields: vec!["$.Secret__c".into(), "$.New.n".into()] });
     let withheld = json!({ "Secret__c": "[unmapped •••]", "Score": 0, "Vip": false, "Gone": null, "Status": "New" });
     let kept = guard(withheld.clone(), WriteBack::Drop).unwrap().body;
     assert_eq!(serde_json::from_slice::<Value>(&kept).unwrap(), json!({ "Gone": null, "Status": "New" }));

@@ -138,9 +138,9 @@ fn drift(kind: Kind, number: usize, rng: &mut Rng, recorded: &Recorded, map: &Bo
     let text = secrets[0].value.clone();
     match kind {
         Kind::New => {
-            let number = 770_000_000 + number;
-            secrets.push(Canary { class: "number".to_owned(), value: number.to_string() });
-            let values = [json!(text), json!(number), json!({ "a": text, "b": { "c": number, "vip": true } })];
+            let account = 770_000_000 + number;
+            secrets.push(Canary { class: "number".to_owned(), value: account.to_string() });
+            let values = [json!(text), json!(account), json!({ "a": text, "b": { "c": account, "vip": true } })];
             object.insert(format!("drifted_{number}"), values[rng.below(3)].clone());
         }
         Kind::Alias => {

@@ -310,7 +310,7 @@ fn refuse_what_is_unmapped(name: &str, stage: &Stage, requests: &[&str]) {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let answer = stage.world.supervisor().call(method, target, body.map(str::to_owned));
         let code = answer.code();
-        let expected = ["unmapped_route", "unmapped_parameter", "unmapped_member", "aliased"];
+        let expected = ["unmapped_route", "unmapped_parameter", "unmapped_member", "aliased", "bad_target"];
         assert!(expected.contains(&code.as_str()), "{request}: {} {}", answer.status, answer.text());
     }
     assert_eq!(hits(), before, "{name}: a refused request reached the CRM");

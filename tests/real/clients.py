@@ -83,13 +83,13 @@ def zendesk():
     subdomain, domain = HOST.split(".", 1)
     zenpy = Zenpy(subdomain=subdomain, domain=domain, oauth_token=KEY)
     note("ticket", zenpy.tickets(id=35).to_dict())
-    note("comments", [comment.to_dict() for comment, _ in zip(zenpy.tickets.comments(35), range(2))])
-    note("audits", [audit.to_dict() for audit, _ in zip(zenpy.tickets.audits(35), range(1))])
+    note("comments", [comment.to_dict() for _, comment in zip(range(2), zenpy.tickets.comments(35))])
+    note("audits", [audit.to_dict() for _, audit in zip(range(1), zenpy.tickets.audits(35))])
     note("user", zenpy.users(id=1).to_dict())
     note("me", zenpy.users.me().to_dict())
-    note("search", [found.to_dict() for found, _ in zip(zenpy.search("refund", type="ticket"), range(3))])
+    note("search", [found.to_dict() for _, found in zip(range(3), zenpy.search("refund", type="ticket"))])
     exported = zenpy.tickets.incremental(start_time=1332034771)
-    note("incremental", [ticket.to_dict() for ticket, _ in zip(exported, range(1))])
+    note("incremental", [ticket.to_dict() for _, ticket in zip(range(1), exported)])
 
 
 {"salesforce": salesforce, "hubspot": hubspot, "zendesk": zendesk}[sys.argv[1]]()

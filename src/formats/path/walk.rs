@@ -115,11 +115,10 @@ impl Walker {
         let target = self.intern(key);
         // Remembered where the node is ours; the shared ones stay as they are.
         let own = (parent as usize).checked_sub(self.paths.nodes.len());
+        let room = self.met.values().map(HashMap::len).sum::<usize>() < MET_NAMES;
         match edge {
-            Edge::Name(name) if own.is_none() || lazy => {
-                if self.met.values().map(HashMap::len).sum::<usize>() < MET_NAMES {
-                    self.met.entry(parent).or_default().insert(name.into(), target);
-                }
+            Edge::Name(name) if room && (own.is_none() || lazy) => {
+                self.met.entry(parent).or_default().insert(name.into(), target);
             }
             Edge::OtherIndex if own.is_none() => drop(self.met_elements.insert(parent, target)),
             _ => {}
