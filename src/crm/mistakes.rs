@@ -297,9 +297,13 @@ fn mistakes_of_calls_are_found_at_their_places() {
         (mcp, &format!("{tool}subject = 'id'"), "13:12 `id`: a selector starts with `$`"),
         (mcp, &format!("{tool}record = '$..x'"), "13:11 `$..x` is no such place"),
         (mcp, &format!("{tool}media = 'show'"), "13:10 unknown rule `show`"),
-        (mcp, &format!("{tool}result.format = 'form'\nresult.fields = {{}}"), "13:1 a response is not read as a form"),
-        (mcp, &format!("{tool}result.fields = {{ '$.a' = 'x' }}"), "13:27 unknown class `x`"),
-        (mcp, &format!("{tool}write_back = 'drop'"), "13:1 `write_back` without a written body"),
+        (
+            mcp,
+            &format!("{tool}result.format = 'form'\nresult.fields = {{}}"),
+            "9:1 arguments and results of a call are JSON",
+        ),
+        (mcp, &format!("{tool}result.fields = {{ '$.a' = 'x' }}"), "13:28 unknown class `x`"),
+        (mcp, &format!("{tool}write_back = 'drop'"), "13:14 `write_back` without a written body"),
         ("match = 'GET /mcp'\nrequest.format = 'mcp'", tool, "5:10 calls come by POST"),
         (
             "match = 'POST /mcp'\nrequest.format = 'mcp'\nresponse.fields = {}",

@@ -27,7 +27,7 @@ impl Form {
     /// Whether policy is asked about the class where this form stands: about those of the kind's own fields, and about what
     /// is looked for in texts, those of errors among them.
     fn asks(&self, class: &str) -> bool {
-        let found = ["free_text", "card_number", "iban", "email", "phone", "ssn"].contains(&class);
+        let found = ["free_text", "card_number", "iban", "email", "phone", "ssn", "birth_date"].contains(&class);
         let kind = if self.target.contains(CASE.path) { &CASE } else { &CONTACT };
         found || kind.columns.iter().any(|(_, own)| *own == class)
     }

@@ -14,6 +14,8 @@ pub(super) enum Mark {
     Field(u16),
     Link,
     Plain,
+    /// As well, whatever its name is.
+    AnyPlain,
     Closed,
     Record,
     Subject,
@@ -60,6 +62,7 @@ impl Paths {
         let mut paths = Self {
             positions: Vec::new(),
             plain: None,
+            any_plain: None,
             closed: None,
             record: None,
             subject: None,
@@ -76,7 +79,8 @@ impl Paths {
             starts.push(paths.add(link, Mark::Link)?);
         }
         for plain in &map.plain {
-            starts.push(paths.add(plain, Mark::Plain)?);
+            let mark = if plain.last_name().is_some() { Mark::Plain } else { Mark::AnyPlain };
+            starts.push(paths.add(plain, mark)?);
         }
         for closed in &map.closed {
             starts.push(paths.add(closed, Mark::Closed)?);
@@ -107,6 +111,7 @@ impl Paths {
         let end = u16::try_from(self.positions.len() - 1).map_err(|_| PathError::TooManySegments)?;
         match mark {
             Mark::Plain => drop(self.plain.get_or_insert(end)),
+            Mark::AnyPlain => drop(self.any_plain.get_or_insert(end)),
             Mark::Closed => drop(self.closed.get_or_insert(end)),
             Mark::Record => self.record = Some(end),
             _ => {}
@@ -125,6 +130,7 @@ impl Paths {
         for at in more {
             insert(match self.positions.get(usize::from(at)) {
                 Some(Position::End(Mark::Plain)) => self.plain.unwrap_or(at),
+                Some(Position::End(Mark::AnyPlain)) => self.any_plain.unwrap_or(at),
                 Some(Position::End(Mark::Closed)) => self.closed.unwrap_or(at),
                 _ => at,
             });
@@ -194,17 +200,20 @@ impl Paths {
     pub(super) fn fresh(&self, (positions, pending): Key) -> Node {
         let (mut flags, mut fields) = (0, Vec::new());
         let (mut names, mut indices) = (BTreeSet::new(), BTreeSet::new());
-        let (mut closed, mut known) = (false, false);
+        let (mut closed, mut known, mut any, mut told) = (false, false, false, false);
         for at in &positions {
             match self.positions.get(usize::from(*at)) {
                 Some(Position::End(Mark::Field(rule))) => {
                     flags |= Node::FIELD;
                     fields.push(*rule);
+                    let by_any = matches!(self.step(at.wrapping_sub(1)), Some((_, Test::Any)));
+                    (any, told) = (any | by_any, told | !by_any);
                 }
                 Some(Position::End(Mark::Link)) => flags |= Node::LINK,
                 Some(Position::End(Mark::Record)) => flags |= Node::RECORD,
                 Some(Position::End(Mark::Subject)) => flags |= Node::SUBJECT,
-                Some(Position::End(Mark::Plain)) => known = true,
+                Some(Position::End(Mark::Plain)) => (known, told) = (true, true),
+                Some(Position::End(Mark::AnyPlain)) => (known, any) = (true, true),
                 Some(Position::End(Mark::Closed)) => closed = true,
                 Some(Position::Step { .. }) | None => {}
             }
@@ -226,6 +235,10 @@ impl Paths {
         }
         if closed && !known && flags & (Node::FIELD | Node::LINK | Node::SUBJECT) == 0 {
             flags |= if led { Node::UNKNOWN } else { Node::UNKNOWN | Node::STRANGE };
+        }
+        // A name that the map does not spell may be somebody's, whatever is known of its value.
+        if closed && any && !told && !led && flags & (Node::LINK | Node::SUBJECT) == 0 {
+            flags |= Node::STRANGE;
         }
         fields.sort_unstable();
         Node {

@@ -47,7 +47,7 @@ impl Node {
     pub(crate) const EVERYTHING: u8 = 32;
     /// In a closed object, and nothing selects it.
     pub(crate) const UNKNOWN: u8 = 64;
-    /// As well, and nothing below it is selected by a place of its own: its very name may be personal.
+    /// In a closed object, and neither it nor anything below it is spelled in a selector: its very name may be personal.
     pub(crate) const STRANGE: u8 = 128;
     /// Somebody wants the name of a member that is here.
     pub(crate) const NAME: u8 = Self::EVERYTHING | Self::STRANGE;
@@ -137,8 +137,9 @@ type Key = (Box<[u16]>, Box<[u16]>);
 #[derive(Debug, Clone)]
 pub struct Paths {
     positions: Vec<Position>,
-    /// The one end that stands for those of all plain leaves, and the one for those of all closed objects.
+    /// The ends that stand for those of all plain leaves, with a name and with any, and the one for all closed objects.
     plain: Option<u16>,
+    any_plain: Option<u16>,
     closed: Option<u16>,
     /// Where the record's selector ends.
     record: Option<u16>,
@@ -167,6 +168,7 @@ impl Paths {
         Self {
             positions: Vec::new(),
             plain: None,
+            any_plain: None,
             closed: None,
             record: None,
             subject: None,
