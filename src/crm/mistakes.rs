@@ -322,10 +322,11 @@ fn mistakes_of_calls_are_found_at_their_places() {
         }
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
+    let whole = format!("{tool}result.fields = {{}}\n");
     let both = format!(
         "{}[[route]]\nname = 'b'\nmatch = 'DELETE /mcp'\nresource = 'r'\naction = 'delete'\nresponse.format = 'empty'\n",
-        with(mcp, tool)
+        with(mcp, &whole)
     );
     assert!(found(&both)[0].contains("maps the same requests as `POST /mcp`"), "{:?}", found(&both));
-    assert!(found(&with(mcp, tool)).is_empty());
+    assert!(found(&with(mcp, &whole)).is_empty());
 }

@@ -99,7 +99,9 @@ impl Selected {
             let leaf = !matches!(value, Value::Object(_) | Value::Array(_) | Value::Null) && *value != json!("");
             let unknown = self.is_closed(place) && !self.knows(place);
             count += u64::from(leaf && unknown);
-            if let (Some(Key::Name(name)), true) = (place.last(), unknown) {
+            // A name that only a wildcard takes is looked at as well, whatever is known of its value.
+            let strange = self.is_closed(place) && !self.fields.iter().any(|field| place.starts_with(field));
+            if let (Some(Key::Name(name)), true) = (place.last(), strange) {
                 let mut found = Vec::new();
                 detector.scan(name, &mut found);
                 count += u64::from(!found.is_empty());
