@@ -367,10 +367,8 @@ impl Parts {
             // 200 with no body at all: there is nothing to show, and nothing that could be invalid.
             return Ok(Vec::new());
         }
-        if let Some(opening) = &mut self.opening {
-            if let Some(collector) = &mut opening.collector {
-                view.answer(opening.resolver.answers(&collector.finish()?).await?);
-            }
+        if let Some(Opening { resolver, collector: Some(collector), .. }) = &mut self.opening {
+            view.answer(resolver.answers(&collector.finish()?).await?);
         }
         let sightings = view.finish(&mut self.out)?;
         if let Some(route) = &ending.route {
