@@ -1,6 +1,9 @@
 //! What bodies need of the vault, asked for at once, and what the rewriter is given. The only stage that knows both.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use http::StatusCode;
 
@@ -137,17 +140,54 @@ impl Resolver {
         Ok(values.into_iter().filter_map(open).collect())
     }
 
-    /// The subject of a record, which is made when nobody is it yet.
-    async fn subject_for(&self, record: &str) -> Result<SubjectKey, VaultError> {
-        match self.vault.subject_of(&self.resource, record).await? {
-            RecordState::Linked(key) => Ok(key),
-            // What is written after an erasure is somebody new.
-            RecordState::Erased | RecordState::Unknown => {
-                let key = self.vault.mint_subject().await?;
-                self.vault.link(&[(key.reference(), &self.resource, record)]).await?;
-                Ok(key)
+    /// The subject of each record that needs one; made, and linked where the record has an id, when nobody is it yet. Of a record
+    /// that only holds stored forms, the subject it is known to have. `named` is the record of the path.
+    async fn subjects_for(
+        &self,
+        records: &[WrittenRecord],
+        named: Option<&SubjectId>,
+        unnamed: &mut Vec<SubjectRef>,
+    ) -> Result<Vec<Option<SubjectKey>>, VaultError> {
+        // The id a record is known by, and whether somebody has to be it.
+        let id = |record: &WrittenRecord| {
+            let id = if record.needs_subject { record.id.as_ref().or(named) } else { record.id.as_ref() };
+            id.filter(|_| record.needs_subject || record.holds_stored).map(|id| id.expose().clone())
+        };
+        let needy = || records.iter().filter(|record| record.needs_subject);
+        let ids: BTreeSet<String> = records.iter().filter_map(id).collect();
+        let wanted: BTreeSet<String> = needy().filter_map(id).collect();
+        let mut known = HashMap::new();
+        let mut strangers = Vec::new();
+        if !ids.is_empty() {
+            let asked: Vec<(&str, &str)> = ids.iter().map(|id| (&*self.resource, id.as_str())).collect();
+            for (id, state) in ids.iter().zip(self.vault.subjects_of(&asked).await?) {
+                match state {
+                    RecordState::Linked(key) => drop(known.insert(id.clone(), key)),
+                    // What is written after an erasure is somebody new.
+                    RecordState::Erased | RecordState::Unknown if wanted.contains(id) => strangers.push(id),
+                    RecordState::Erased | RecordState::Unknown => {}
+                }
             }
         }
+        let new = strangers.len() + needy().filter(|record| id(record).is_none()).count();
+        let mut minted = if new == 0 { Vec::new() } else { self.vault.mint_subjects(new).await? }.into_iter();
+        let met: Vec<(&String, SubjectKey)> = strangers.into_iter().zip(minted.by_ref()).collect();
+        if !met.is_empty() {
+            let links: Vec<_> = met.iter().map(|(id, key)| (key.reference(), &*self.resource, id.as_str())).collect();
+            self.vault.link(&links).await?;
+        }
+        known.extend(met.into_iter().map(|(id, key)| (id.clone(), key)));
+        let mut subject = |record: &WrittenRecord| match id(record) {
+            Some(id) if !record.needs_subject => Ok(known.get(&id).cloned()),
+            None if !record.needs_subject => Ok(None),
+            Some(id) => known.get(&id).cloned().map(Some).ok_or(VaultError::Tampered),
+            None => {
+                let key = minted.next().ok_or(VaultError::Tampered)?;
+                unnamed.push(key.reference());
+                Ok(Some(key))
+            }
+        };
+        records.iter().map(&mut subject).collect()
     }
 }
 
@@ -162,10 +202,8 @@ impl Resolver {
     ) -> Result<Sealed, Box<Refusal>> {
         let writes = rewrite::written(plan, &body).map_err(|error| Box::new(refused(&error)))?;
         let mut unnamed = Vec::new();
-        let mut keys = Vec::with_capacity(writes.records.len());
-        for record in &writes.records {
-            keys.push(self.record_keys(plan, record, named, &mut unnamed).await.map_err(|error| unavailable(&error))?);
-        }
+        let keys = self.record_keys(plan, &writes.records, named, &mut unnamed).await;
+        let keys = keys.map_err(|error| unavailable(&error))?;
         let answers = self.answers(&writes.needs).await.map_err(|error| unavailable(&error))?;
         let owner = match named {
             Some(id) if !writes.needs.is_empty() => {
@@ -181,57 +219,44 @@ impl Resolver {
         Ok(Sealed { body: sealed.body, known: sealed.known, unnamed })
     }
 
+    /// What each record is stored with: one question for all subjects, and one for all tokens.
     async fn record_keys(
         &self,
         plan: &rewrite::Plan,
-        record: &WrittenRecord,
+        records: &[WrittenRecord],
         named: Option<&SubjectId>,
         unnamed: &mut Vec<SubjectRef>,
-    ) -> Result<RecordKeys, VaultError> {
-        if !record.needs_subject {
-            let Some(id) = record.id.as_ref().filter(|_| record.holds_stored) else { return Ok(RecordKeys::default()) };
-            let subject = match self.vault.subject_of(&self.resource, id.expose()).await? {
-                RecordState::Linked(key) => Some(key),
-                RecordState::Erased | RecordState::Unknown => None,
-            };
-            return Ok(RecordKeys { subject, ..RecordKeys::default() });
-        }
-        let id = record.id.as_ref().or(named).map(|id| id.expose().as_str());
-        let subject = match id {
-            Some(id) => self.subject_for(id).await?,
-            None => {
-                let key = self.vault.mint_subject().await?;
-                unnamed.push(key.reference());
-                key
+    ) -> Result<Vec<RecordKeys>, VaultError> {
+        let subjects = self.subjects_for(records, named, unnamed).await?;
+        let mut asked = Vec::new();
+        for (at, (record, subject)) in records.iter().zip(&subjects).enumerate() {
+            let Some(subject) = subject else { continue };
+            for ask in &record.tokens {
+                let Some(class) = plan.tools.classes.get(ask.class) else { continue };
+                asked.push((at, ask, class, self.store.normalised(class, ask.text.expose()), subject.reference()));
             }
-        };
-        let tokens = self.tokens(plan, record, &subject).await?;
-        Ok(RecordKeys { subject: Some(subject), tokens })
-    }
-
-    async fn tokens(
-        &self,
-        plan: &rewrite::Plan,
-        record: &WrittenRecord,
-        subject: &SubjectKey,
-    ) -> Result<HashMap<(ClassId, String), String>, VaultError> {
-        let classes = &plan.tools.classes;
-        let known = record.tokens.iter().filter_map(|ask| Some((ask, classes.get(ask.class)?)));
-        let values: Vec<_> =
-            known.map(|(ask, class)| (ask, class, self.store.normalised(class, ask.text.expose()))).collect();
-        let asks: Vec<_> = values
+        }
+        let mut keys: Vec<RecordKeys> =
+            subjects.into_iter().map(|subject| RecordKeys { subject, ..RecordKeys::default() }).collect();
+        if asked.is_empty() {
+            return Ok(keys);
+        }
+        let asks: Vec<_> = asked
             .iter()
-            .map(|(ask, class, normalised)| vault::TokenAsk {
+            .map(|(_, ask, class, normalised, subject)| vault::TokenAsk {
                 class: &class.name,
                 text: ask.text.expose(),
                 normalised: normalised.expose(),
                 shape: ask.shape,
-                subject: Some(subject.reference()),
+                subject: Some(*subject),
             })
             .collect();
-        let tokens = self.vault.tokens(&asks).await?;
-        let key = |ask: &rewrite::TokenAsk| (ask.class, ask.text.expose().clone());
-        Ok(record.tokens.iter().map(key).zip(tokens).collect())
+        for ((at, ask, ..), token) in asked.iter().zip(self.vault.tokens(&asks).await?) {
+            if let Some(keys) = keys.get_mut(*at) {
+                keys.tokens.insert((ask.class, ask.text.expose().clone()), token);
+            }
+        }
+        Ok(keys)
     }
 
     /// Remembers whose the records are that the CRM has just named, in the order in which they were written. When it named
@@ -240,14 +265,20 @@ impl Resolver {
         if unnamed.len() != named.len() {
             return;
         }
-        for (subject, record) in unnamed.iter().zip(named) {
-            self.link(*subject, record).await;
-        }
+        self.link(unnamed.iter().copied().zip(named)).await;
     }
 
-    async fn link(&self, subject: SubjectRef, record: &SubjectId) {
-        if let Err(error) = self.vault.link(&[(subject, &self.resource, record.expose())]).await {
-            tracing::warn!(error = %error, "a subject's record was not remembered; it is learnt when it is read again");
+    /// Remembers whose records these are, all at once; when that fails, as many of them as can be.
+    async fn link(&self, links: impl Iterator<Item = (SubjectRef, &SubjectId)>) {
+        let links: Vec<_> =
+            links.map(|(subject, record)| (subject, &*self.resource, record.expose().as_str())).collect();
+        if links.is_empty() || self.vault.link(&links).await.is_ok() {
+            return;
+        }
+        for link in &links {
+            if let Err(error) = self.vault.link(std::slice::from_ref(link)).await {
+                tracing::warn!(error = %error, "a subject's record was not remembered; it is learnt when it is read again");
+            }
         }
     }
 
@@ -263,9 +294,7 @@ impl Resolver {
             );
         }
         status.stored.add(&notes, classes);
-        for learned in &notes.learned {
-            self.link(learned.subject, &learned.record).await;
-        }
+        self.link(notes.learned.iter().map(|learned| (learned.subject, &learned.record))).await;
     }
 }
 
