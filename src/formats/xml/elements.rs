@@ -6,13 +6,14 @@ use memchr::memmem;
 use zeroize::Zeroizing;
 
 use super::{
-    tag::{self, Attribute},
+    markup::{Found, instruction, skip, text_end},
+    tag,
     text::{self, CDATA, COMMENT},
 };
 use crate::{
     formats::{
-        Edit, Fault, FormatError, Handler, Limits, Out, Side, Spelling, Trace,
-        path::{DEAD, Node, NodeId, Paths, Walker},
+        Edit, Fault, FormatError, Handler, Limits, Out, Spelling, Trace,
+        path::{NodeId, Paths, Walker},
     },
     model::Leaf,
 };
@@ -20,32 +21,32 @@ use crate::{
 /// What is known between two bytes.
 #[derive(Debug)]
 pub(super) struct Elements {
-    walker: Walker,
-    limits: Limits,
+    pub(super) walker: Walker,
+    pub(super) limits: Limits,
     pub(super) phase: Phase,
-    open: Vec<Frame>,
+    pub(super) open: Vec<Frame>,
     /// The names of the open elements, one after the other.
-    names: String,
-    root: Root,
+    pub(super) names: String,
+    pub(super) root: Root,
     /// Bytes of the carried text that were searched for its end.
     searched: usize,
-    text: Zeroizing<String>,
+    pub(super) text: Zeroizing<String>,
     pub(super) read: u64,
     pub(super) written: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Frame {
-    node: NodeId,
+pub(super) struct Frame {
+    pub(super) node: NodeId,
     /// Where its name starts in [`Elements::names`].
-    name: usize,
-    record: bool,
+    pub(super) name: usize,
+    pub(super) record: bool,
     /// Somebody wants to see its text.
-    told: bool,
+    pub(super) told: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Root {
+pub(super) enum Root {
     Awaited,
     Met,
 }
@@ -65,7 +66,7 @@ pub(super) enum Phase {
 }
 
 /// What became of a token.
-enum Step {
+pub(super) enum Step {
     /// It ended before this byte.
     To(usize),
     /// It is not complete.
@@ -73,22 +74,22 @@ enum Step {
 }
 
 /// The output, and which bytes of the input are still to be copied to it.
-struct Spliced<'a> {
-    input: &'a str,
-    kept: usize,
+pub(super) struct Spliced<'a> {
+    pub(super) input: &'a str,
+    pub(super) kept: usize,
     origin: u64,
-    out: &'a mut Vec<u8>,
+    pub(super) out: &'a mut Vec<u8>,
 }
 
 impl Spliced<'_> {
     /// Copies up to `at`; the next byte to copy is `next`.
-    fn until(&mut self, at: usize, next: usize) {
+    pub(super) fn until(&mut self, at: usize, next: usize) {
         self.out.extend_from_slice(self.input.as_bytes().get(self.kept..at).unwrap_or_default());
         self.kept = next;
     }
 
     /// Byte of the whole output at which input byte `at` goes out.
-    fn place(&self, at: usize) -> u64 {
+    pub(super) fn place(&self, at: usize) -> u64 {
         self.origin.wrapping_add((self.out.len() + at - self.kept) as u64)
     }
 }
@@ -359,223 +360,10 @@ impl Elements {
         self.text = decoded;
         Ok(Step::To(end))
     }
-
-    /// The tag at `at`, which ends before `end`, opens an element.
-    fn open<H: Handler>(
-        &mut self,
-        at: usize,
-        end: usize,
-        copy: &mut Spliced<'_>,
-        handler: &mut H,
-    ) -> Result<(), H::Error> {
-        let tag = copy.input.get(at + 1..end - 1).unwrap_or_default();
-        let (inner, empty) = tag.strip_suffix('/').map_or((tag, false), |inner| (inner, true));
-        let (name, attributes) = tag::name(inner).map_err(|fault| self.fault(at, fault))?;
-        let local = tag::local(name).map_err(|fault| self.fault(at, fault))?;
-        let parent = match (self.open.last(), self.root) {
-            (Some(top), _) => top.node,
-            (None, Root::Awaited) => self.walker.root(),
-            (None, Root::Met) => return Err(self.fault(at, Fault::Trailing).into()),
-        };
-        self.root = Root::Met;
-        if self.open.len() >= self.limits.depth {
-            return Err(self.fault(at, Fault::TooDeep).into());
-        }
-        let node = if parent == DEAD { DEAD } else { self.walker.member(parent, local.as_bytes()) };
-        if self.walker.is_exhausted() {
-            return Err(self.fault(at, Fault::TooComplex).into());
-        }
-        let flags = self.walker.flags(node);
-        if flags & Node::NAME != 0 {
-            self.name(local, at, copy, handler)?;
-        }
-        if H::TRACES {
-            handler.trace(Trace::Name { name: local, start: self.read + at as u64 });
-            handler.trace(Trace::Object);
-        }
-        let record = flags & Node::RECORD != 0;
-        if record {
-            handler.record(Side::Start, copy.place(at));
-        }
-        if !attributes.is_empty() {
-            self.attributes(node, at + 1 + name.len(), attributes, copy, handler)?;
-        }
-        self.open.push(Frame { node, name: self.names.len(), record, told: flags & Node::LEAF != 0 });
-        self.names.push_str(name);
-        if empty {
-            self.end(end, copy, handler);
-        }
-        Ok(())
-    }
-
-    /// A name that nobody described: one that says something personal cannot be replaced.
-    fn name<H: Handler>(&self, name: &str, at: usize, copy: &Spliced<'_>, handler: &mut H) -> Result<(), H::Error> {
-        let mut scratch = Vec::new();
-        match handler.name(name, copy.place(at), &mut Out::new(&mut scratch, Spelling::Plain))? {
-            Edit::Keep => Ok(()),
-            Edit::Replaced => Err(self.fault(at, Fault::PersonalName).into()),
-        }
-    }
-
-    fn attributes<H: Handler>(
-        &mut self,
-        node: NodeId,
-        base: usize,
-        text: &str,
-        copy: &mut Spliced<'_>,
-        handler: &mut H,
-    ) -> Result<(), H::Error> {
-        let mut found = Vec::new();
-        tag::attributes(text, &mut found).map_err(|fault| self.fault(base, fault))?;
-        if node == DEAD {
-            return Ok(());
-        }
-        let everything = self.walker.flags(node) & Node::EVERYTHING != 0;
-        for attribute in &found {
-            let declares = attribute.name == "xmlns" || attribute.name.starts_with("xmlns:");
-            if !everything && (declares || tag::is_technical(attribute)) {
-                continue;
-            }
-            let local = tag::local(attribute.name).map_err(|fault| self.fault(base, fault))?;
-            self.attribute(node, base, local, attribute, copy, handler)?;
-        }
-        Ok(())
-    }
-
-    fn attribute<H: Handler>(
-        &mut self,
-        element: NodeId,
-        base: usize,
-        local: &str,
-        attribute: &Attribute<'_>,
-        copy: &mut Spliced<'_>,
-        handler: &mut H,
-    ) -> Result<(), H::Error> {
-        let mut decoded = std::mem::take(&mut self.text);
-        decoded.clear();
-        decoded.push('@');
-        decoded.push_str(local);
-        let node = self.walker.member(element, decoded.as_bytes());
-        if self.walker.flags(node) & Node::LEAF == 0 {
-            self.text = decoded;
-            return Ok(());
-        }
-        if self.walker.flags(node) & Node::NAME != 0 {
-            self.name(local, base, copy, handler)?;
-        }
-        if H::TRACES {
-            handler.trace(Trace::Name { name: &decoded, start: self.read + (base + attribute.start) as u64 });
-        }
-        let (start, end) = (base + attribute.value, base + attribute.value + attribute.raw.len());
-        let value = if text::is_plain(attribute.raw) {
-            attribute.raw
-        } else {
-            decoded.clear();
-            text::decode(attribute.raw, &mut decoded).map_err(|fault| self.fault(start, fault))?;
-            &*decoded
-        };
-        copy.until(start, start);
-        let place = copy.place(start);
-        if let Some(node) = self.walker.node(node) {
-            let mut out = Out::new(copy.out, Spelling::Attribute(attribute.quote));
-            if handler.leaf(node, Leaf::Text(value), place, &mut out)? == Edit::Replaced {
-                copy.kept = end;
-            }
-        }
-        if H::TRACES {
-            handler.trace(Trace::End(self.read + end as u64 + 1));
-        }
-        self.text = decoded;
-        Ok(())
-    }
-
-    /// The end tag with the name `text`.
-    fn close<H: Handler>(
-        &mut self,
-        text: &str,
-        at: usize,
-        end: usize,
-        copy: &mut Spliced<'_>,
-        handler: &mut H,
-    ) -> Result<(), H::Error> {
-        let name = text.trim_end_matches(BLANKS);
-        let open = self.open.last().and_then(|top| self.names.get(top.name..));
-        if open != Some(name) {
-            return Err(self.fault(at, Fault::Tag).into());
-        }
-        self.end(end, copy, handler);
-        Ok(())
-    }
-
-    /// The innermost element ends before `end`.
-    fn end<H: Handler>(&mut self, end: usize, copy: &Spliced<'_>, handler: &mut H) {
-        let Some(top) = self.open.pop() else { return };
-        self.names.truncate(top.name);
-        if top.record {
-            handler.record(Side::End, copy.place(end));
-        }
-        if H::TRACES {
-            handler.trace(Trace::Close);
-            handler.trace(Trace::End(self.read + end as u64));
-        }
-    }
-}
-
-enum Found {
-    At(usize),
-    More(usize),
-}
-
-/// Where the text that goes on at `at` meets a tag; comments, instructions and CDATA are part of it.
-///
-/// # Errors
-/// Where a document type declaration, or something like it, stands.
-fn text_end(bytes: &[u8], mut at: usize) -> Result<Found, usize> {
-    loop {
-        let Some(found) = memchr::memchr(b'<', bytes.get(at..).unwrap_or_default()) else {
-            return Ok(Found::More(bytes.len()));
-        };
-        at += found;
-        let rest = bytes.get(at..).unwrap_or_default();
-        let (opening, closing) = match rest.get(1) {
-            None => return Ok(Found::More(at)),
-            Some(b'?') => ("<?", "?>"),
-            Some(b'!') if rest.starts_with(COMMENT.as_bytes()) => (COMMENT, "-->"),
-            Some(b'!') if rest.starts_with(CDATA.as_bytes()) => (CDATA, "]]>"),
-            Some(b'!') if COMMENT.as_bytes().starts_with(rest) || CDATA.as_bytes().starts_with(rest) => {
-                return Ok(Found::More(at));
-            }
-            Some(b'!') => return Err(at),
-            Some(_) => return Ok(Found::At(at)),
-        };
-        let inner = rest.get(opening.len()..).unwrap_or_default();
-        match memmem::find(inner, closing.as_bytes()) {
-            Some(end) => at += opening.len() + end + closing.len(),
-            None => return Ok(Found::More(at)),
-        }
-    }
-}
-
-/// Goes past `until`; where it is missing, past all that cannot be the start of it.
-fn skip(input: &str, at: &mut usize, until: &str) -> Step {
-    let bytes = input.as_bytes();
-    match memmem::find(bytes.get(*at..).unwrap_or_default(), until.as_bytes()) {
-        Some(found) => Step::To(*at + found + until.len()),
-        None => {
-            *at = input.floor_char_boundary(bytes.len().saturating_sub(until.len() - 1).max(*at));
-            Step::Wait
-        }
-    }
-}
-
-/// A processing instruction; the XML declaration stands at the start only.
-fn instruction(text: &str) -> Result<(), Fault> {
-    let (target, _) = tag::name(text.get(2..).unwrap_or_default().split("?>").next().unwrap_or_default())?;
-    if target.eq_ignore_ascii_case("xml") { Err(Fault::Tag) } else { Ok(()) }
 }
 
 /// White space (XML 1.0 §2.3).
-const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
+pub(super) const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
 const DECLARATION: &str = "<?xml";
 
