@@ -339,9 +339,9 @@ fn stored_values_open_in_every_feed_and_are_stored_in_every_upload() {
         }
         assert!(stored.contains("fg1_"), "{name}: {stored}");
         // The same stored forms come back from a client that read them elsewhere: they belong to this record and may go on.
-        // A phone token looks like the pseudonym of a phone number, and is refused as one.
-        let read = stored.replace(held["phone"].as_str().unwrap(), &phone);
-        let again = upload(&world.supervisor(), "PUT", name, media, &read);
+        // A token of a phone looks like a pseudonym and never does.
+        let back = stored.replace(held["phone"].as_str().unwrap(), &phone);
+        let again = upload(&world.supervisor(), "PUT", name, media, &back);
         assert_eq!((again.status.as_u16(), received(&world)), (200, stored), "{name}: {}", again.text());
     }
     world.verify();

@@ -1,13 +1,12 @@
 //! Elements: what is known between two bytes, and what becomes of tags and texts.
 
-mod tags;
-
 use std::sync::Arc;
 
 use memchr::memmem;
 use zeroize::Zeroizing;
 
 use super::{
+    markup::{Found, instruction, skip, text_end},
     tag,
     text::{self, CDATA, COMMENT},
 };
@@ -22,32 +21,32 @@ use crate::{
 /// What is known between two bytes.
 #[derive(Debug)]
 pub(super) struct Elements {
-    walker: Walker,
-    limits: Limits,
+    pub(super) walker: Walker,
+    pub(super) limits: Limits,
     pub(super) phase: Phase,
-    open: Vec<Frame>,
+    pub(super) open: Vec<Frame>,
     /// The names of the open elements, one after the other.
-    names: String,
-    root: Root,
+    pub(super) names: String,
+    pub(super) root: Root,
     /// Bytes of the carried text that were searched for its end.
     searched: usize,
-    text: Zeroizing<String>,
+    pub(super) text: Zeroizing<String>,
     pub(super) read: u64,
     pub(super) written: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Frame {
-    node: NodeId,
+pub(super) struct Frame {
+    pub(super) node: NodeId,
     /// Where its name starts in [`Elements::names`].
-    name: usize,
-    record: bool,
+    pub(super) name: usize,
+    pub(super) record: bool,
     /// Somebody wants to see its text.
-    told: bool,
+    pub(super) told: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Root {
+pub(super) enum Root {
     Awaited,
     Met,
 }
@@ -67,7 +66,7 @@ pub(super) enum Phase {
 }
 
 /// What became of a token.
-enum Step {
+pub(super) enum Step {
     /// It ended before this byte.
     To(usize),
     /// It is not complete.
@@ -75,22 +74,22 @@ enum Step {
 }
 
 /// The output, and which bytes of the input are still to be copied to it.
-struct Spliced<'a> {
-    input: &'a str,
-    kept: usize,
+pub(super) struct Spliced<'a> {
+    pub(super) input: &'a str,
+    pub(super) kept: usize,
     origin: u64,
-    out: &'a mut Vec<u8>,
+    pub(super) out: &'a mut Vec<u8>,
 }
 
 impl Spliced<'_> {
     /// Copies up to `at`; the next byte to copy is `next`.
-    fn until(&mut self, at: usize, next: usize) {
+    pub(super) fn until(&mut self, at: usize, next: usize) {
         self.out.extend_from_slice(self.input.as_bytes().get(self.kept..at).unwrap_or_default());
         self.kept = next;
     }
 
     /// Byte of the whole output at which input byte `at` goes out.
-    fn place(&self, at: usize) -> u64 {
+    pub(super) fn place(&self, at: usize) -> u64 {
         self.origin.wrapping_add((self.out.len() + at - self.kept) as u64)
     }
 }
@@ -363,61 +362,8 @@ impl Elements {
     }
 }
 
-enum Found {
-    At(usize),
-    More(usize),
-}
-
-/// Where the text that goes on at `at` meets a tag; comments, instructions and CDATA are part of it.
-///
-/// # Errors
-/// Where a document type declaration, or something like it, stands.
-fn text_end(bytes: &[u8], mut at: usize) -> Result<Found, usize> {
-    loop {
-        let Some(found) = memchr::memchr(b'<', bytes.get(at..).unwrap_or_default()) else {
-            return Ok(Found::More(bytes.len()));
-        };
-        at += found;
-        let rest = bytes.get(at..).unwrap_or_default();
-        let (opening, closing) = match rest.get(1) {
-            None => return Ok(Found::More(at)),
-            Some(b'?') => ("<?", "?>"),
-            Some(b'!') if rest.starts_with(COMMENT.as_bytes()) => (COMMENT, "-->"),
-            Some(b'!') if rest.starts_with(CDATA.as_bytes()) => (CDATA, "]]>"),
-            Some(b'!') if COMMENT.as_bytes().starts_with(rest) || CDATA.as_bytes().starts_with(rest) => {
-                return Ok(Found::More(at));
-            }
-            Some(b'!') => return Err(at),
-            Some(_) => return Ok(Found::At(at)),
-        };
-        let inner = rest.get(opening.len()..).unwrap_or_default();
-        match memmem::find(inner, closing.as_bytes()) {
-            Some(end) => at += opening.len() + end + closing.len(),
-            None => return Ok(Found::More(at)),
-        }
-    }
-}
-
-/// Goes past `until`; where it is missing, past all that cannot be the start of it.
-fn skip(input: &str, at: &mut usize, until: &str) -> Step {
-    let bytes = input.as_bytes();
-    match memmem::find(bytes.get(*at..).unwrap_or_default(), until.as_bytes()) {
-        Some(found) => Step::To(*at + found + until.len()),
-        None => {
-            *at = input.floor_char_boundary(bytes.len().saturating_sub(until.len() - 1).max(*at));
-            Step::Wait
-        }
-    }
-}
-
-/// A processing instruction; the XML declaration stands at the start only.
-fn instruction(text: &str) -> Result<(), Fault> {
-    let (target, _) = tag::name(text.get(2..).unwrap_or_default().split("?>").next().unwrap_or_default())?;
-    if target.eq_ignore_ascii_case("xml") { Err(Fault::Tag) } else { Ok(()) }
-}
-
 /// White space (XML 1.0 §2.3).
-const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
+pub(super) const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
 const DECLARATION: &str = "<?xml";
 

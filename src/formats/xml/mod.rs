@@ -6,6 +6,8 @@
 //! space around it; references and CDATA are undone for the handler, and its edits are escaped.
 
 mod elements;
+mod markup;
+mod opening;
 mod tag;
 #[cfg(test)]
 mod tests;

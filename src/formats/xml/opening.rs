@@ -1,14 +1,14 @@
-//! Tags: a start tag in, its name, its attributes and the record that it may open told to the handler; an end tag in, closed.
+//! Elements open and close: their names, their attributes.
 
-use super::{BLANKS, Elements, Frame, Root, Spliced};
+use super::{
+    elements::{BLANKS, Elements, Frame, Root, Spliced},
+    tag::{self, Attribute},
+    text,
+};
 use crate::{
     formats::{
         Edit, Fault, Handler, Out, Side, Spelling, Trace,
         path::{DEAD, Node, NodeId},
-        xml::{
-            tag::{self, Attribute},
-            text,
-        },
     },
     model::Leaf,
 };
