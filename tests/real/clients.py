@@ -78,6 +78,7 @@ def hubspot():
 
 def zendesk():
     from zenpy import Zenpy
+    from zenpy.lib.exception import APIException
 
     # The client writes `https://{subdomain}.{domain}/api/v2`.
     subdomain, domain = HOST.split(".", 1)
@@ -88,8 +89,14 @@ def zendesk():
     note("user", zenpy.users(id=1).to_dict())
     note("me", zenpy.users.me().to_dict())
     note("search", [found.to_dict() for _, found in zip(range(3), zenpy.search("refund", type="ticket"))])
-    exported = zenpy.tickets.incremental(start_time=1332034771)
-    note("incremental", [ticket.to_dict() for _, ticket in zip(range(1), exported)])
+    # An agent exports nothing: policy says so, and the client hears it as an error of the API.
+    try:
+        next(zenpy.tickets.incremental(start_time=1332034771))
+    except APIException as error:
+        assert "forbidden" in str(error), error
+        note("refused", str(error))
+    else:
+        raise AssertionError("an agent could export")
 
 
 {"salesforce": salesforce, "hubspot": hubspot, "zendesk": zendesk}[sys.argv[1]]()
