@@ -63,6 +63,9 @@ struct Selected {
     fields: Vec<Place>,
     known: Vec<Place>,
     closed: Vec<Place>,
+    /// Places whose names stand in a selector.
+    spelled: Vec<Place>,
+    named_fields: Vec<Place>,
 }
 
 impl Selected {
@@ -70,7 +73,11 @@ impl Selected {
         let all = |selectors: &[fieldgate::model::Selector]| -> Vec<Place> {
             selectors.iter().flat_map(|selector| places(selector, body)).collect()
         };
-        let mut known = [all(&map.plain), all(&map.links)].concat();
+        let named = |selectors: Vec<&fieldgate::model::Selector>| -> Vec<Place> {
+            let named = selectors.into_iter().filter(|selector| selector.last_name().is_some());
+            named.flat_map(|selector| places(selector, body)).collect()
+        };
+        let mut known = all(&map.links);
         if let Some(subject) = &map.subject {
             let records = map.record.as_ref().map_or(vec![Place::new()], |record| places(record, body));
             for record in records {
@@ -79,8 +86,16 @@ impl Selected {
                 known.extend(places(subject, inside).into_iter().map(|place| [record.clone(), place].concat()));
             }
         }
+        let spelled = [known.clone(), named(map.plain.iter().collect())].concat();
+        known.extend(all(&map.plain));
         let fields = map.fields.iter().flat_map(|rule| places(&rule.selector, body)).collect();
-        Self { fields, known, closed: all(&map.closed) }
+        let named_fields = named(map.fields.iter().map(|rule| &rule.selector).collect());
+        Self { fields, known, closed: all(&map.closed), spelled, named_fields }
+    }
+
+    /// Whether a selector says the name of what is at `place`, or of the protected object around it.
+    fn spells(&self, place: &Place) -> bool {
+        self.spelled.contains(place) || self.named_fields.iter().any(|field| place.starts_with(field))
     }
 
     fn knows(&self, place: &Place) -> bool {
@@ -100,7 +115,7 @@ impl Selected {
             let unknown = self.is_closed(place) && !self.knows(place);
             count += u64::from(leaf && unknown);
             // A name that only a wildcard takes is looked at as well, whatever is known of its value.
-            let strange = self.is_closed(place) && !self.fields.iter().any(|field| place.starts_with(field));
+            let strange = self.is_closed(place) && !self.spells(place);
             if let (Some(Key::Name(name)), true) = (place.last(), strange) {
                 let mut found = Vec::new();
                 detector.scan(name, &mut found);
