@@ -209,6 +209,11 @@ mod tests {
         }
 
         #[test]
+        fn whatever_looks_like_an_address_is_passed_once(text in "[0-9a-f:./%= -]{0,40}") {
+            found(&text);
+        }
+
+        #[test]
         fn any_text_is_scanned_without_harm(text in any::<String>()) {
             found(&text);
         }

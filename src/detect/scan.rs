@@ -70,7 +70,8 @@ impl<'b> Scan<'b> {
         let named = self.wants.secrets || self.wants.machines;
         let mut from = 0;
         while let Some(next) = self.bytes.get(from..).and_then(|rest| next_sign(rest, named)) {
-            from = self.sign(from + next);
+            // Whatever was found around a sign, what comes next is behind it: an address may end before its last colon.
+            from = self.sign(from + next).max(from + next + 1);
         }
         self.spots.retain(|spot| self.sought.wants(spot.entity, spot.score));
         self.spots
