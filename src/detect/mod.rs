@@ -220,7 +220,7 @@ mod tests {
 
         #[test]
         fn planted_values_are_found_between_any_words(
-            before in "([b-df-hj-np-tv-zß]{2,7}[äö] ){0,12}", (entity, value) in planted(), after in "[.,;!?]?( [b-df-hj-np-tv-zß]{2,7}[äö]){0,12}",
+            before in "([bdfgkpß]{2,6}q ){0,12}", (entity, value) in planted(), after in "[.,;!?]?( [bdfgkpß]{2,6}q){0,12}",
         ) {
             let text = format!("{before}: {value}{after}");
             prop_assert_eq!(found(&text), [(entity, value)]);

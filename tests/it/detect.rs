@@ -264,7 +264,7 @@ proptest! {
 
     #[test]
     fn planted_values_of_every_entity_are_found_between_any_words(
-        before in "([b-df-hj-np-tv-z]{2,7}[ou] ){0,9}", (entity, value) in planted(), after in "[.,;!]?( [b-df-hj-np-tv-z]{2,7}[ou]){0,9}",
+        before in "([bdfgkp]{2,6}q ){0,9}", (entity, value) in planted(), after in "[.,;!]?( [bdfgkp]{2,6}q){0,9}",
     ) {
         let text = format!("{before}{}: {value}{after}", word(entity));
         let start = text.find(&value).unwrap();
