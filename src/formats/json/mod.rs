@@ -1,4 +1,4 @@
-//! JSON (RFC 8259) as a stream: chunks in, the selected leaves to a [`Handler`], the same bytes with its edits out.
+//! JSON (RFC 8259) as a stream: chunks in, the selected leaves to a [`Handler`](super::Handler), the same bytes with its edits out.
 
 mod guide;
 #[cfg(test)]
