@@ -20,35 +20,12 @@ impl Feed {
         &mut self,
         chunk: &[u8],
         read: u64,
-        mut run: impl FnMut(&str) -> Result<usize, E>,
+        run: impl FnMut(&str) -> Result<usize, E>,
     ) -> Result<(), E> {
         let held = self.carry.len();
         let text = self.intake.take(chunk, &mut self.carry);
-        let mut text = text.map_err(|at| FormatError { at: read + (held + at) as u64, fault: Fault::Utf8 })?;
-        if !self.carry.is_empty() {
-            let mut held = std::mem::take(&mut self.carry);
-            let carried = held.len();
-            let (near, far) = text.split_at_checked(text.floor_char_boundary(NEAR_BYTES)).unwrap_or((text, ""));
-            held.push_str(near);
-            let used = run(&held)?;
-            if let Some(done) = used.checked_sub(carried) {
-                held.clear();
-                self.carry = held;
-                text = text.get(done..).unwrap_or_default();
-            } else {
-                held.drain(..used);
-                if !far.is_empty() {
-                    held.push_str(far);
-                    let used = run(&held)?;
-                    held.drain(..used);
-                }
-                self.carry = held;
-                return Ok(());
-            }
-        }
-        let used = run(text)?;
-        self.carry.push_str(text.get(used..).unwrap_or_default());
-        Ok(())
+        let text = text.map_err(|at| FormatError { at: read + (held + at) as u64, fault: Fault::Utf8 })?;
+        carried(&mut self.carry, text, run)
     }
 
     /// What is left at the end.
@@ -61,6 +38,42 @@ impl Feed {
         }
         Ok(std::mem::take(&mut self.carry))
     }
+}
+
+/// Calls `run` with what is carried and `text`; what it leaves is carried on. After an error nothing is.
+///
+/// # Errors
+/// What `run` says.
+#[inline]
+pub(super) fn carried<E>(
+    carry: &mut Zeroizing<String>,
+    mut text: &str,
+    mut run: impl FnMut(&str) -> Result<usize, E>,
+) -> Result<(), E> {
+    if !carry.is_empty() {
+        let mut held = std::mem::take(carry);
+        let before = held.len();
+        let (near, far) = text.split_at_checked(text.floor_char_boundary(NEAR_BYTES)).unwrap_or((text, ""));
+        held.push_str(near);
+        let used = run(&held)?;
+        if let Some(done) = used.checked_sub(before) {
+            held.clear();
+            *carry = held;
+            text = text.get(done..).unwrap_or_default();
+        } else {
+            held.drain(..used);
+            if !far.is_empty() {
+                held.push_str(far);
+                let used = run(&held)?;
+                held.drain(..used);
+            }
+            *carry = held;
+            return Ok(());
+        }
+    }
+    let used = run(text)?;
+    carry.push_str(text.get(used..).unwrap_or_default());
+    Ok(())
 }
 
 /// Bytes of a chunk that are tried first when something is carried.

@@ -41,7 +41,7 @@ pub use view::ResponseView;
 
 pub use crate::formats::{
     Limits, form,
-    json::{SliceError, elements, members, quote},
+    json::{SliceError, elements, members, quote, string},
     multipart,
 };
 pub use crate::protect::Answers;

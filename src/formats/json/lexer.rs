@@ -15,6 +15,7 @@ use super::{
 use crate::{
     formats::{
         Edit, Fault, FormatError, Handler, Limits, Out, Side, Spelling, Trace,
+        feed::carried,
         intake::Intake,
         path::{DEAD, Node, Paths, Walker},
     },
@@ -75,31 +76,10 @@ impl Splicer {
 
     /// Reads what is carried and then `text`, which is copied only as far as the carried token may need it.
     pub(super) fn read<H: Handler>(&mut self, text: &str, out: &mut Vec<u8>, handler: &mut H) -> Result<(), H::Error> {
-        let mut text = text;
-        if !self.carry.is_empty() {
-            let mut held = std::mem::take(&mut self.carry);
-            let carried = held.len();
-            let (near, far) = text.split_at_checked(text.floor_char_boundary(NEAR_BYTES)).unwrap_or((text, ""));
-            held.push_str(near);
-            let used = self.guarded(&held, false, out, handler)?;
-            if let Some(done) = used.checked_sub(carried) {
-                held.clear();
-                self.carry = held;
-                text = text.get(done..).unwrap_or_default();
-            } else {
-                held.drain(..used);
-                if !far.is_empty() {
-                    held.push_str(far);
-                    let used = self.guarded(&held, false, out, handler)?;
-                    held.drain(..used);
-                }
-                self.carry = held;
-                return Ok(());
-            }
-        }
-        let used = self.guarded(text, false, out, handler)?;
-        self.carry.push_str(text.get(used..).unwrap_or_default());
-        Ok(())
+        let mut carry = std::mem::take(&mut self.carry);
+        let result = carried(&mut carry, text, |input| self.guarded(input, false, out, handler));
+        self.carry = carry;
+        result
     }
 
     pub(super) fn guarded<H: Handler>(
@@ -437,9 +417,6 @@ impl Splicer {
         Ok(at)
     }
 }
-
-/// Bytes of a chunk that are tried first when a token is carried.
-const NEAR_BYTES: usize = 512;
 
 /// Where lists start to be learned: a document that is shorter is read before that pays.
 const WORTH_LEARNING_BYTES: u64 = 1024;

@@ -23,5 +23,5 @@ mod turn;
 
 pub use lexer::Splicer;
 pub use lines::Lines;
-pub use slice::{SliceError, elements, members};
+pub use slice::{SliceError, elements, members, string};
 pub use text::quote;

@@ -1,5 +1,7 @@
 //! One level of a whole JSON text, as slices of it: for envelopes, whose contents are read by others.
 
+use std::ops::Range;
+
 use serde::de::IgnoredAny;
 
 /// Why a text has no such level.
@@ -13,31 +15,22 @@ pub enum SliceError {
     Twice(usize),
 }
 
+/// A member of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its name, unescaped.
+    pub name: String,
+    /// Where its value is.
+    pub value: Range<usize>,
+}
+
 /// The members of the object `text`, in order: name and value.
 ///
 /// # Errors
 /// When `text` is not an object, or a name comes twice.
 pub fn members(text: &str) -> Result<Vec<(String, &str)>, SliceError> {
-    let mut cursor = Cursor { text, at: 0 };
-    let mut members: Vec<(String, &str)> = Vec::new();
-    cursor.expect(b'{')?;
-    if cursor.take(b'}') {
-        return cursor.end().map(|()| members);
-    }
-    loop {
-        let at = cursor.at;
-        let name = cursor.value()?;
-        let name: String = serde_json::from_str(name).map_err(|_| SliceError::Unexpected(at))?;
-        if members.iter().any(|(known, _)| *known == name) {
-            return Err(SliceError::Twice(at));
-        }
-        cursor.expect(b':')?;
-        members.push((name, cursor.value()?));
-        if cursor.take(b'}') {
-            return cursor.end().map(|()| members);
-        }
-        cursor.expect(b',')?;
-    }
+    let found = member_spans(text)?;
+    Ok(found.into_iter().map(|member| (member.name, text.get(member.value).unwrap_or_default())).collect())
 }
 
 /// The elements of the array `text`, in order.
@@ -45,6 +38,42 @@ pub fn members(text: &str) -> Result<Vec<(String, &str)>, SliceError> {
 /// # Errors
 /// When `text` is not an array.
 pub fn elements(text: &str) -> Result<Vec<&str>, SliceError> {
+    let found = element_spans(text)?;
+    Ok(found.into_iter().map(|value| text.get(value).unwrap_or_default()).collect())
+}
+
+/// Where the members of the object `text` are.
+///
+/// # Errors
+/// As [`members`].
+pub(super) fn member_spans(text: &str) -> Result<Vec<Member>, SliceError> {
+    let mut cursor = Cursor { text, at: 0 };
+    let mut members: Vec<Member> = Vec::new();
+    cursor.expect(b'{')?;
+    if cursor.take(b'}') {
+        return cursor.end().map(|()| members);
+    }
+    loop {
+        let at = cursor.at;
+        let name = cursor.value()?;
+        let name = string(text.get(name).unwrap_or_default()).ok_or(SliceError::Unexpected(at))?;
+        if members.iter().any(|known| known.name == name) {
+            return Err(SliceError::Twice(at));
+        }
+        cursor.expect(b':')?;
+        members.push(Member { name, value: cursor.value()? });
+        if cursor.take(b'}') {
+            return cursor.end().map(|()| members);
+        }
+        cursor.expect(b',')?;
+    }
+}
+
+/// Where the elements of the array `text` are.
+///
+/// # Errors
+/// As [`elements`].
+pub(super) fn element_spans(text: &str) -> Result<Vec<Range<usize>>, SliceError> {
     let mut cursor = Cursor { text, at: 0 };
     let mut elements = Vec::new();
     cursor.expect(b'[')?;
@@ -60,12 +89,18 @@ pub fn elements(text: &str) -> Result<Vec<&str>, SliceError> {
     }
 }
 
+/// The text of the string token `token`; `None` when it is none, or half a character.
+#[must_use]
+pub fn string(token: &str) -> Option<String> {
+    serde_json::from_str(token).ok()
+}
+
 struct Cursor<'a> {
     text: &'a str,
     at: usize,
 }
 
-impl<'a> Cursor<'a> {
+impl Cursor<'_> {
     fn skip(&mut self) {
         let rest = self.text.get(self.at..).unwrap_or_default();
         self.at += rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
@@ -82,7 +117,8 @@ impl<'a> Cursor<'a> {
         if self.take(byte) { Ok(()) } else { Err(SliceError::Unexpected(self.at)) }
     }
 
-    fn value(&mut self) -> Result<&'a str, SliceError> {
+    /// Where the value is that starts here.
+    fn value(&mut self) -> Result<Range<usize>, SliceError> {
         self.skip();
         let start = self.at;
         let rest = self.text.get(start..).unwrap_or_default();
@@ -92,7 +128,7 @@ impl<'a> Cursor<'a> {
         match rest.get(..length) {
             Some(value) if read && !value.is_empty() => {
                 self.at = start + length;
-                Ok(value)
+                Ok(start..self.at)
             }
             _ => Err(SliceError::Unexpected(start)),
         }

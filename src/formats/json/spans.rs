@@ -1,124 +1,26 @@
-//! Where the members of an object and the elements of an array stand, in a JSON text that a [`super::Splicer`] has accepted.
+//! As [`super::slice`], of bytes that a [`super::Splicer`] has accepted and in which no name stands twice.
 
 use std::ops::Range;
 
-use super::text;
-
-/// A member of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    /// Its name, unescaped.
-    pub name: String,
-    /// Its value.
-    pub value: Range<usize>,
-}
+pub use super::slice::Member;
+use super::slice::{self, element_spans, member_spans};
 
 /// The members of the object that `text` is; `None` when it is none. Spans count from the start of `text`.
 #[must_use]
 pub fn members(text: &[u8]) -> Option<Vec<Member>> {
-    let mut at = opened(text, b'{')?;
-    let mut members = Vec::new();
-    loop {
-        at = blanks(text, at);
-        match text.get(at)? {
-            b'}' => return Some(members),
-            b',' => at += 1,
-            b'"' => {
-                let end = value(text, at)?;
-                let name = string(text.get(at..end)?)?;
-                at = blanks(text, end);
-                if *text.get(at)? != b':' {
-                    return None;
-                }
-                let start = blanks(text, at + 1);
-                at = value(text, start)?;
-                members.push(Member { name, value: start..at });
-            }
-            _ => return None,
-        }
-    }
+    member_spans(str::from_utf8(text).ok()?).ok()
 }
 
 /// The elements of the array that `text` is; `None` when it is none.
 #[must_use]
 pub fn elements(text: &[u8]) -> Option<Vec<Range<usize>>> {
-    let mut at = opened(text, b'[')?;
-    let mut elements = Vec::new();
-    loop {
-        at = blanks(text, at);
-        match text.get(at)? {
-            b']' => return Some(elements),
-            b',' => at += 1,
-            _ => {
-                let end = value(text, at)?;
-                elements.push(at..end);
-                at = end;
-            }
-        }
-    }
+    element_spans(str::from_utf8(text).ok()?).ok()
 }
 
 /// The text of the string token that `token` is; `None` when it is none, or half a character.
 #[must_use]
 pub fn string(token: &[u8]) -> Option<String> {
-    let raw = str::from_utf8(token).ok()?.strip_prefix('"')?.strip_suffix('"')?;
-    let mut plain = String::with_capacity(raw.len());
-    text::unescape(raw, &mut plain).ok()?;
-    Some(plain)
-}
-
-fn opened(text: &[u8], bracket: u8) -> Option<usize> {
-    let at = blanks(text, 0);
-    (*text.get(at)? == bracket).then_some(at + 1)
-}
-
-fn blanks(text: &[u8], at: usize) -> usize {
-    let rest = text.get(at..).unwrap_or_default();
-    at + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()
-}
-
-/// One past the value that starts at `at`.
-fn value(text: &[u8], at: usize) -> Option<usize> {
-    match text.get(at)? {
-        b'"' => after_string(text, at + 1),
-        b'{' | b'[' => {
-            let (mut depth, mut at) = (0_usize, at);
-            loop {
-                match text.get(at)? {
-                    b'"' => {
-                        at = after_string(text, at + 1)?;
-                        continue;
-                    }
-                    b'{' | b'[' => depth += 1,
-                    b'}' | b']' => {
-                        depth = depth.checked_sub(1)?;
-                        if depth == 0 {
-                            return Some(at + 1);
-                        }
-                    }
-                    _ => {}
-                }
-                at += 1;
-            }
-        }
-        _ => {
-            let rest = text.get(at..)?;
-            let length =
-                rest.iter().take_while(|byte| !matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r'));
-            let length = length.count();
-            (length > 0).then_some(at + length)
-        }
-    }
-}
-
-fn after_string(text: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        match text.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
+    slice::string(str::from_utf8(token).ok()?)
 }
 
 #[cfg(test)]

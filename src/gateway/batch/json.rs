@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     model::Batch,
-    rewrite::{elements, members, quote},
+    rewrite::{elements, members, quote, string},
 };
 
 /// Names of the members.
@@ -279,11 +279,6 @@ impl Shape {
         let json = media.is_none_or(crate::gateway::request::is_json);
         Some(Reply { of: Of::Call(at), status: status?, headers, body, json: Some(json) })
     }
-}
-
-/// The text of a JSON string.
-fn string(value: &str) -> Option<String> {
-    serde_json::from_str(value).ok()
 }
 
 /// An object of texts as header fields, each name once.
