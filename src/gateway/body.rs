@@ -1,7 +1,6 @@
 //! Response bodies on their way to the caller. A byte that was shown leaves only with the clearance of its record.
 
 use std::{
-    future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -12,11 +11,16 @@ use tokio::time::Instant;
 
 use super::{
     ending::Ending,
-    mcp::{Events, Stream},
+    flow::{Flow, Next, Source},
     paced::{Cut, Paced, Reach},
-    parts::{PartError, Parts, Streaming},
+    parts::PartError,
 };
-use crate::{audit::Receipt, listener::BodyError, model::Sighting, upstream};
+use crate::{
+    audit::{AuditError, Receipt},
+    listener::BodyError,
+    model::{AccessKind, ClassSet, Subject},
+    upstream,
+};
 
 /// Rewritten bytes nobody has recorded yet. The only way out is [`Held::release`].
 #[derive(Debug)]
@@ -33,9 +37,55 @@ pub(super) enum Clearance {
 /// Minted by [`nothing_shown`] only.
 pub(super) struct NothingShown(());
 
-/// Whether `sightings` are empty: then no record has to come first.
-pub(super) fn nothing_shown(sightings: &[Sighting]) -> Option<NothingShown> {
-    sightings.is_empty().then_some(NothingShown(()))
+/// Whether there is nothing to record of what bytes show: then no record has to come first.
+pub(super) fn nothing_shown<T>(records: &[T]) -> Option<NothingShown> {
+    records.is_empty().then_some(NothingShown(()))
+}
+
+/// Whether it is recorded that nothing was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nothing {
+    /// Yes: that a search found nobody is an answer, too.
+    Told,
+    /// No.
+    Untold,
+}
+
+impl Nothing {
+    /// What nothing is, when the caller searched for somebody.
+    pub(super) fn found(searched: bool) -> Self {
+        if searched { Self::Told } else { Self::Untold }
+    }
+}
+
+impl Clearance {
+    /// Makes durable what was shown of `subjects`, as the part of the answer that comes after the `recorded` ones.
+    ///
+    /// # Errors
+    /// When the record is not durable: nothing may be released then.
+    pub(super) async fn of(
+        ending: &Ending,
+        subjects: Vec<Subject>,
+        recorded: &mut u32,
+        nothing: Nothing,
+    ) -> Result<Self, AuditError> {
+        match (nothing_shown(&subjects), nothing) {
+            (Some(shown), Nothing::Untold) => Ok(Self::NothingShown(shown)),
+            _ => {
+                *recorded += 1;
+                let kind = AccessKind::Reveal { part: *recorded };
+                Ok(Self::Recorded(ending.record(kind, subjects, ClassSet::EMPTY).await?))
+            }
+        }
+    }
+
+    /// How the caller may quote the record, when there is one.
+    pub(super) fn reference(&self) -> Option<String> {
+        match self {
+            Self::Recorded(receipt) => Some(receipt.reference()),
+            Self::NothingShown(_) => None,
+        }
+    }
 }
 
 impl Held {
@@ -49,12 +99,6 @@ impl Held {
     }
 }
 
-/// The next part of a body and what comes after it.
-pub(super) type NextPart = Pin<Box<dyn Future<Output = (Box<Streaming>, Result<Option<Bytes>, BodyError>)> + Send>>;
-
-/// The next event of a stream and what comes after it.
-pub(super) type NextEvent = Pin<Box<dyn Future<Output = (Box<Stream>, Result<Option<Bytes>, BodyError>)> + Send>>;
-
 /// A response body.
 pub(super) struct Body(State);
 
@@ -64,10 +108,8 @@ enum State {
         bytes: Bytes,
         ending: Ending,
     },
-    /// Part by part, each recorded first.
-    Parts(NextPart),
-    /// Event by event, each recorded first.
-    Events(NextEvent),
+    /// Piece by piece, each recorded first.
+    Flow(Next),
     /// Straight from the CRM: a body that holds nothing protected.
     Relay(Box<Relay>),
     Done,
@@ -87,12 +129,8 @@ impl Body {
         Self(State::Full { bytes, ending })
     }
 
-    pub(super) fn parts(parts: Parts, ending: Ending, until: Instant) -> Self {
-        Self(State::Parts(Box::pin(Box::new(Streaming { parts, ending, until }).next())))
-    }
-
-    pub(super) fn events(events: Events, ending: Ending, until: Instant) -> Self {
-        Self(State::Events(Box::pin(Box::new(Stream { events, ending, until }).next())))
+    pub(super) fn flow(source: Source, ending: Ending, until: Instant) -> Self {
+        Self(State::Flow(Box::pin(Box::new(Flow { source, ending, until }).next())))
     }
 
     pub(super) fn relay(body: upstream::Body, mut ending: Ending, reach: Reach) -> Self {
@@ -119,28 +157,11 @@ impl HttpBody for Body {
                 ending.released = bytes.is_empty();
                 Poll::Ready(Some(Ok(Frame::data(frame))))
             }
-            State::Parts(next) => {
-                let (streaming, part) = ready!(next.as_mut().poll(context));
-                match part {
+            State::Flow(next) => {
+                let (flow, piece) = ready!(next.as_mut().poll(context));
+                match piece {
                     Ok(Some(bytes)) => {
-                        self.0 = State::Parts(Box::pin(streaming.next()));
-                        Poll::Ready(Some(Ok(Frame::data(bytes))))
-                    }
-                    Ok(None) => {
-                        self.0 = State::Done;
-                        Poll::Ready(None)
-                    }
-                    Err(error) => {
-                        self.0 = State::Done;
-                        Poll::Ready(Some(Err(error)))
-                    }
-                }
-            }
-            State::Events(next) => {
-                let (stream, event) = ready!(next.as_mut().poll(context));
-                match event {
-                    Ok(Some(bytes)) => {
-                        self.0 = State::Events(Box::pin(stream.next()));
+                        self.0 = State::Flow(Box::pin(flow.next()));
                         Poll::Ready(Some(Ok(Frame::data(bytes))))
                     }
                     Ok(None) => {
@@ -161,7 +182,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             State::Full { bytes, .. } => bytes.is_empty(),
-            State::Parts(_) | State::Events(_) => false,
+            State::Flow(_) => false,
             State::Relay(relay) => relay.body.is_end_stream(),
             State::Done => true,
         }
@@ -170,7 +191,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             State::Full { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
-            State::Parts(_) | State::Events(_) => SizeHint::default(),
+            State::Flow(_) => SizeHint::default(),
             State::Relay(relay) => relay.body.size_hint(),
             State::Done => SizeHint::with_exact(0),
         }

@@ -10,6 +10,7 @@ use super::{
     budget::{self, Meter},
     exchange::{Exchange, Stage},
     media,
+    opening::Opening,
     parts::PartError,
     plan::Plan,
     request::refused_as,
@@ -24,7 +25,7 @@ use crate::{
     crm::Matched,
     model::{BodyFormat, ClassSet, Principal, Sensitive, Sighting, SubjectRef},
     protect,
-    rewrite::{self, Collector, ResponseView},
+    rewrite::{self, ResponseView},
 };
 
 /// A call that policy permits.
@@ -125,36 +126,23 @@ impl Call {
         body: &[u8],
         shown: &mut Shown,
     ) -> Result<(), PartError> {
-        let status = &exchange.ending.shared().status;
+        let ending = &exchange.ending;
         let mut out = Vec::with_capacity(body.len());
         let resolver = exchange.snapshot.resolver(&self.route);
-        view.name_records(unnamed.len() + 1);
-        if let (Some(resolver), Some(mut collector)) = (&resolver, Collector::new(plan)) {
-            for step in body.chunks(STEP_BYTES) {
-                let needs = collector.push(step)?;
-                view.answer(resolver.answers(&needs).await?);
-                view.push(step, &mut out)?;
-                let notes = view.take_notes();
-                shown.hidden += notes.hidden();
-                resolver.noted(notes, status, &exchange.ending.classes).await;
-            }
-            let needs = collector.finish()?;
-            view.answer(resolver.answers(&needs).await?);
+        let opening = resolver.and_then(|resolver| Opening::new(resolver, plan, unnamed.to_vec()));
+        if let Some(mut opening) = opening {
+            opening.begin(&mut view);
+            opening.push(&mut view, body, &mut out, ending).await?;
             shown.sightings = view.take_sightings();
-            shown.sightings.extend(view.finish(&mut out)?);
-            let notes = view.take_notes();
-            shown.hidden += notes.hidden();
-            resolver.noted(notes, status, &exchange.ending.classes).await;
+            shown.sightings.extend(opening.finish(&mut view, &mut out, ending).await?);
+            shown.hidden = opening.hidden();
         } else {
             view.push(body, &mut out)?;
             shown.sightings = view.take_sightings();
             shown.sightings.extend(view.finish(&mut out)?);
         }
-        if let Some(resolver) = &resolver {
-            resolver.name(unnamed, view.named_records()).await;
-        }
         self.route.status.leaves.fetch_add(view.protected_leaves(), std::sync::atomic::Ordering::Relaxed);
-        exchange.ending.drifted(view.drift());
+        ending.drifted(view.take_drift());
         shown.body = Held::new(out);
         Ok(())
     }
@@ -196,9 +184,6 @@ impl Default for Shown {
         Self { body: Held::new(Vec::new()), sightings: Vec::new(), hidden: 0 }
     }
 }
-
-/// Bytes whose stored values are asked for at once.
-const STEP_BYTES: usize = 32 * 1024;
 
 /// The route that maps `method` and `target`.
 ///

@@ -43,6 +43,11 @@ pub(super) fn example(format: BodyFormat) -> &'static str {
     }
 }
 
+/// Whether `media` is plain text that the detectors read: UTF-8 or its part ASCII (the default, RFC 6657 §4).
+pub(super) fn is_plain(media: &[u8]) -> bool {
+    kind(media).is_some_and(|kind| kind == "text/plain")
+}
+
 fn same(found: BodyFormat, format: BodyFormat) -> bool {
     found == format || matches!((found, format), (BodyFormat::Csv(_), BodyFormat::Csv(_)))
 }

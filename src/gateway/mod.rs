@@ -11,11 +11,13 @@ mod control;
 mod ending;
 mod etag;
 mod exchange;
+mod flow;
 mod graphql;
 mod inner;
 mod jwks;
 mod mcp;
 mod media;
+mod opening;
 mod paced;
 mod parts;
 mod plan;
@@ -35,6 +37,7 @@ mod threads;
 mod trace;
 mod upload;
 mod verify;
+mod whole;
 mod worker;
 
 use std::{

@@ -4,21 +4,19 @@ use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use tokio::time::Instant;
 
 use super::{
-    body::{Clearance, Held, MAX_FRAME_BYTES, nothing_shown},
+    body::{Clearance, Held, MAX_FRAME_BYTES, Nothing},
     budget::{self, Meter},
     coding::{CodingError, Decoder},
     ending::Ending,
+    opening::Opening,
     respond::Refusal,
-    stored::Resolver,
 };
 use crate::{
     audit::AuditError,
-    listener::BodyError,
-    model::{AccessKind, ClassSet, Sighting, Subject, SubjectRef},
-    rewrite::{self, Collector, ResponseView, RewriteError, mcp::MessageError},
+    model::{Sighting, Subject},
+    rewrite::{ResponseView, RewriteError, mcp::MessageError},
     upstream::{self, UpstreamError},
     vault::VaultError,
 };
@@ -64,6 +62,14 @@ impl PartError {
         if error.is_timeout() { Self::Stalled } else { Self::Truncated }
     }
 
+    /// Whether the caller has seen as many people as it may.
+    pub(super) fn is_over_budget(&self) -> bool {
+        matches!(
+            self,
+            Self::Rewrite(RewriteError::OverBudget) | Self::Message(MessageError::Rewrite(RewriteError::OverBudget))
+        )
+    }
+
     /// The problem code.
     pub(super) fn code(&self) -> &'static str {
         match self {
@@ -73,8 +79,7 @@ impl PartError {
             Self::TooLarge => "response_too_large",
             Self::Coding(CodingError::Unsupported) => "unsupported_coding",
             Self::Coding(_) => "invalid_coding",
-            Self::Rewrite(RewriteError::OverBudget) => budget::CODE,
-            Self::Message(MessageError::Rewrite(RewriteError::OverBudget)) => budget::CODE,
+            _ if self.is_over_budget() => budget::CODE,
             Self::Rewrite(_) | Self::Message(_) | Self::Text => "invalid_response",
             Self::Audit(_) => "audit_unavailable",
             Self::Vault(_) => "vault_unavailable",
@@ -107,29 +112,8 @@ pub(super) struct Parts {
     taken: u64,
     received: u64,
     recorded: u32,
-    /// What of the view's drift is counted.
-    drifted: u64,
     /// What was released and is not handed over yet.
     ready: Option<Bytes>,
-}
-
-/// What opening the stored values of a body takes.
-pub(super) struct Opening {
-    resolver: Resolver,
-    /// Absent when no field of the body is mapped.
-    collector: Option<Collector>,
-    /// Subjects whose records this body names.
-    unnamed: Vec<SubjectRef>,
-    hidden: u64,
-}
-
-impl Opening {
-    /// Absent when there is nothing to open in the body, and no record of it to remember.
-    pub(super) fn new(resolver: Resolver, plan: &Arc<rewrite::Plan>, unnamed: Vec<SubjectRef>) -> Option<Self> {
-        let collector = Collector::new(plan);
-        let naming = !unnamed.is_empty() && plan.layout.names_subjects();
-        (collector.is_some() || naming).then_some(Self { resolver, collector, unnamed, hidden: 0 })
-    }
 }
 
 /// One window of output.
@@ -140,9 +124,6 @@ pub(super) struct Window {
 
 /// Coded bytes decoded at once, so that a window that is full stops decoding too.
 const CODED_STEP_BYTES: usize = 2 * 1024;
-
-/// Decoded bytes whose stored values are asked for at once.
-const DECODED_STEP_BYTES: usize = 32 * 1024;
 
 /// How much is rewritten before the first record: small answers need one, large ones start early.
 const FIRST_WINDOW_BYTES: usize = 128 * 1024;
@@ -168,7 +149,6 @@ impl Parts {
             taken: 0,
             received: 0,
             recorded: 0,
-            drifted: 0,
             ready: None,
         }
     }
@@ -176,7 +156,7 @@ impl Parts {
     /// Opens stored values too.
     pub(super) fn with_stored(mut self, opening: Opening) -> Self {
         if let Some(view) = &mut self.view {
-            view.name_records(opening.unnamed.len() + 1);
+            opening.begin(view);
         }
         self.opening = Some(opening);
         self
@@ -184,13 +164,17 @@ impl Parts {
 
     /// How many values could not be opened so far.
     pub(super) fn hidden(&self) -> u64 {
-        self.opening.as_ref().map_or(0, |opening| opening.hidden)
+        self.opening.as_ref().map_or(0, Opening::hidden)
     }
 
     /// Settles with `meter` what is shown.
     pub(super) fn metered(mut self, meter: Option<Arc<Meter>>) -> Self {
         self.meter = meter;
         self
+    }
+
+    pub(super) fn meter(&self) -> Option<&Arc<Meter>> {
+        self.meter.as_ref()
     }
 
     /// Why the caller gets nothing, when a budget is the reason.
@@ -207,11 +191,7 @@ impl Parts {
     pub(super) async fn first(&mut self, ending: &Ending) -> Result<(Bytes, Option<String>), PartError> {
         let window = self.window(FIRST_WINDOW_BYTES.min(self.bounds.window_bytes), ending).await?;
         let (bytes, clearance) = self.clear(window, ending).await?;
-        let reference = match &clearance {
-            Clearance::Recorded(receipt) => Some(receipt.reference()),
-            Clearance::NothingShown(_) => None,
-        };
-        Ok((bytes, reference))
+        Ok((bytes, clearance.reference()))
     }
 
     /// Puts the first part back in front of the stream.
@@ -219,7 +199,8 @@ impl Parts {
         self.ready = Some(first);
     }
 
-    async fn part(&mut self, ending: &mut Ending) -> Result<Option<Bytes>, PartError> {
+    /// The next part; `None` at the end.
+    pub(super) async fn part(&mut self, ending: &mut Ending) -> Result<Option<Bytes>, PartError> {
         let mut bytes = match self.ready.take() {
             Some(ready) => ready,
             None if self.is_complete() => return Ok(None),
@@ -237,19 +218,11 @@ impl Parts {
     }
 
     async fn clear(&mut self, window: Window, ending: &Ending) -> Result<(Bytes, Clearance), PartError> {
-        // That a search found nobody is an answer, too.
-        let searched = !ending.searched.is_empty() && self.recorded == 0;
+        let nothing = Nothing::found(!ending.searched.is_empty() && self.recorded == 0);
         let found = !window.sightings.is_empty();
-        let clearance = match nothing_shown(&window.sightings) {
-            Some(nothing) if !searched => Clearance::NothingShown(nothing),
-            _ => {
-                self.recorded += 1;
-                let subject = |seen| Subject { kind: Arc::clone(&self.resource), seen };
-                let subjects = window.sightings.into_iter().map(subject).collect();
-                let kind = AccessKind::Reveal { part: self.recorded };
-                Clearance::Recorded(ending.record(kind, subjects, ClassSet::EMPTY).await?)
-            }
-        };
+        let subject = |seen| Subject { kind: Arc::clone(&self.resource), seen };
+        let subjects = window.sightings.into_iter().map(subject).collect();
+        let clearance = Clearance::of(ending, subjects, &mut self.recorded, nothing).await?;
         if let Some(meter) = &self.meter {
             meter.settle(ending.shared().now());
             if found {
@@ -290,7 +263,7 @@ impl Parts {
         }
         let ready = match &mut self.view {
             Some(view) => {
-                ending.drifted(view.drift() - std::mem::replace(&mut self.drifted, view.drift()));
+                ending.drifted(view.take_drift());
                 sightings = view.take_sightings();
                 usize::try_from(view.releasable() - self.taken).unwrap_or(usize::MAX).min(self.out.len())
             }
@@ -319,7 +292,7 @@ impl Parts {
         Ok(())
     }
 
-    /// As [`Self::push`], after the vault was asked for what the leaves of these bytes need.
+    /// As [`Self::push`], with what is stored in another form.
     async fn push_stored(&mut self, data: &[u8], ending: &Ending) -> Result<(), PartError> {
         let mut decoded = Vec::new();
         if let Some(decoder) = &mut self.decoder {
@@ -333,17 +306,8 @@ impl Parts {
 
     async fn show_stored(&mut self, decoded: &[u8], ending: &Ending) -> Result<(), PartError> {
         let (Some(opening), Some(view)) = (&mut self.opening, &mut self.view) else { return Ok(()) };
-        let status = &ending.shared().status;
-        for step in decoded.chunks(DECODED_STEP_BYTES) {
-            status.rewritten_bytes.fetch_add(step.len() as u64, Ordering::Relaxed);
-            if let Some(collector) = &mut opening.collector {
-                view.answer(opening.resolver.answers(&collector.push(step)?).await?);
-            }
-            view.push(step, &mut self.out)?;
-            let notes = view.take_notes();
-            opening.hidden += notes.hidden();
-            opening.resolver.noted(notes, status, &ending.classes).await;
-        }
+        ending.shared().status.rewritten_bytes.fetch_add(decoded.len() as u64, Ordering::Relaxed);
+        opening.push(view, decoded, &mut self.out, ending).await?;
         if self.taken + self.out.len() as u64 > self.bounds.body_bytes {
             return Err(PartError::TooLarge);
         }
@@ -367,45 +331,14 @@ impl Parts {
             // 200 with no body at all: there is nothing to show, and nothing that could be invalid.
             return Ok(Vec::new());
         }
-        if let Some(Opening { resolver, collector: Some(collector), .. }) = &mut self.opening {
-            view.answer(resolver.answers(&collector.finish()?).await?);
-        }
-        let sightings = view.finish(&mut self.out)?;
+        let sightings = match &mut self.opening {
+            Some(opening) => opening.finish(&mut view, &mut self.out, ending).await?,
+            None => view.finish(&mut self.out)?,
+        };
         if let Some(route) = &ending.route {
             route.leaves.fetch_add(view.protected_leaves(), Ordering::Relaxed);
         }
-        ending.drifted(view.drift() - self.drifted);
-        if let Some(opening) = &mut self.opening {
-            let notes = view.take_notes();
-            opening.hidden += notes.hidden();
-            opening.resolver.noted(notes, &ending.shared().status, &ending.classes).await;
-            opening.resolver.name(&opening.unnamed, view.named_records()).await;
-        }
+        ending.drifted(view.take_drift());
         Ok(sightings)
-    }
-}
-
-/// A body on its way, with the outcome it will leave.
-pub(super) struct Streaming {
-    pub(super) parts: Parts,
-    pub(super) ending: Ending,
-    pub(super) until: Instant,
-}
-
-impl Streaming {
-    /// The next part; `None` at the end.
-    pub(super) async fn next(mut self: Box<Self>) -> (Box<Self>, Result<Option<Bytes>, BodyError>) {
-        let part = tokio::time::timeout_at(self.until, self.parts.part(&mut self.ending)).await;
-        if let Ok(Err(PartError::Rewrite(RewriteError::OverBudget))) = &part
-            && let Some(meter) = &self.parts.meter
-        {
-            meter.record(&mut self.ending).await;
-        }
-        let part = part.unwrap_or(Err(PartError::Late)).map_err(|error| {
-            tracing::warn!(error = %error, code = error.code(), "exchange ended");
-            self.ending.why = Some(error.code());
-            BodyError::from(error.to_string())
-        });
-        (self, part)
     }
 }

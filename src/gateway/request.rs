@@ -89,12 +89,7 @@ pub(super) async fn protect(
     if let Some(media) = media.and_then(|media| HeaderValue::try_from(media).ok()) {
         headers.insert(header::CONTENT_TYPE, media);
     }
-    let mut request = Request::new(body);
-    *request.method_mut() = head.method;
-    *request.uri_mut() = site.upstream.uri(&target.text).ok_or_else(|| {
-        Box::new(Refusal::new("unmapped_route", StatusCode::NOT_FOUND, "the request target is not valid"))
-    })?;
-    *request.headers_mut() = headers;
+    let request = addressed(site, (head.method, &target.text), headers, body)?;
     if !route.action.is_write() {
         written = written.union(looked_for);
     }
@@ -236,6 +231,25 @@ pub(super) fn refused_as(format: BodyFormat, error: &RewriteError) -> Refusal {
         }
         other => Refusal::new(code, StatusCode::BAD_REQUEST, format!("the request body is not acceptable: {other}")),
     }
+}
+
+/// A request to the CRM.
+///
+/// # Errors
+/// When the target is none.
+pub(super) fn addressed(
+    site: &Site,
+    (method, target): (Method, &str),
+    headers: HeaderMap,
+    body: OutboundBody,
+) -> Stage<Request<OutboundBody>> {
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = site.upstream.uri(target).ok_or_else(|| {
+        Box::new(Refusal::new("unmapped_route", StatusCode::NOT_FOUND, "the request target is not valid"))
+    })?;
+    *request.headers_mut() = headers;
+    Ok(request)
 }
 
 /// The header fields of a request to the CRM that carries `body`.

@@ -5,25 +5,26 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response::Parts as ResponseHead};
 use http_body::Body as HttpBody;
-use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use super::{
-    body::{Body, Clearance, Held, nothing_shown},
+    body::{Body, Clearance, Held, Nothing},
     budget::{self, Shape},
-    coding::Decoder,
     ending::Ending,
     exchange::{AUDIT_REF, Exchange, Stage},
-    mcp, media,
+    flow::Source,
+    inner, media,
+    opening::Opening,
     paced::Reach,
-    parts::{Bounds, Opening, PartError, Parts},
+    parts::{Bounds, PartError, Parts},
     plan::Plan,
     respond::Refusal,
     snapshot::{RoutePlan, Site},
+    whole::{decoder, whole},
 };
 use crate::{
     crm::{self, LinkOutcome, Matched},
-    model::{AccessKind, BodyFormat, ClassSet, Sensitive, Sighting, Subject, SubjectRef},
+    model::{BodyFormat, Sensitive, Subject, SubjectRef},
     rewrite::{self, ResponseView},
     upstream,
 };
@@ -40,10 +41,8 @@ pub(super) struct Answer {
 pub(super) enum AnswerBody {
     /// Complete and recorded.
     Full(Bytes),
-    /// The first part is recorded, the others will be.
-    Parts(Box<Parts>),
-    /// One by one, each recorded first.
-    Events(Box<mcp::Events>),
+    /// Piece by piece, each recorded first.
+    Flow(Source),
     /// Nothing protected in it.
     Relay(upstream::Body),
 }
@@ -52,8 +51,7 @@ impl AnswerBody {
     pub(super) fn into_body(self, ending: Ending, until: Instant, reach: Reach) -> Body {
         match self {
             Self::Full(bytes) => Body::full(bytes, ending),
-            Self::Parts(parts) => Body::parts(*parts, ending, until),
-            Self::Events(events) => Body::events(*events, ending, until),
+            Self::Flow(source) => Body::flow(source, ending, until),
             Self::Relay(body) => Body::relay(body, ending, reach),
         }
     }
@@ -79,17 +77,8 @@ pub(super) async fn view(
 ) -> Stage<Answer> {
     let Sent { known, unnamed } = sent;
     let (mut head, body) = response.into_parts();
-    upstream::headers::prepare_response(&mut head.headers, site.inbound.pass_cookies);
-    head.version = http::Version::HTTP_11;
-    head.extensions.clear();
-    // No trailer is passed on, so none is announced.
-    head.headers.remove(header::TRAILER);
-    links(site, &mut head.headers)?;
+    ours(site, &mut head)?;
     let success = head.status.is_success();
-    if head.status == StatusCode::UNAUTHORIZED && !site.inbound.pass_authorization {
-        let detail = "the CRM refused the gateway's own credential; its operator has to renew it";
-        return Err(blocked("upstream_unauthorized", detail));
-    }
     if success && route.response_format == BodyFormat::Opaque {
         // Nothing personal in it, but who may have it is still decided and recorded for each caller.
         private(&mut head.headers);
@@ -105,8 +94,7 @@ pub(super) async fn view(
     conceal(&mut head.headers, tools, &known);
     per_caller(exchange, plan, &mut head.headers);
     if bodiless {
-        head.headers.remove(header::CONTENT_LENGTH);
-        head.headers.remove(header::CONTENT_ENCODING);
+        inner::of_no_body(&mut head.headers);
         return Ok(Answer { head, body: AnswerBody::Full(Bytes::new()), why: None });
     }
     if success && route.response_format == BodyFormat::Empty {
@@ -134,6 +122,21 @@ pub(super) fn blocked(code: &'static str, detail: &str) -> Box<Refusal> {
     Box::new(Refusal::blocked(code, detail))
 }
 
+/// Makes the head of an answer one of ours: hop by hop fields are gone, and its links lead here.
+pub(super) fn ours(site: &Site, head: &mut ResponseHead) -> Stage<()> {
+    upstream::headers::prepare_response(&mut head.headers, site.inbound.pass_cookies);
+    head.version = http::Version::HTTP_11;
+    head.extensions.clear();
+    // No trailer is passed on, so none is announced.
+    head.headers.remove(header::TRAILER);
+    links(site, &mut head.headers)?;
+    if head.status == StatusCode::UNAUTHORIZED && !site.inbound.pass_authorization {
+        let detail = "the CRM refused the gateway's own credential; its operator has to renew it";
+        return Err(blocked("upstream_unauthorized", detail));
+    }
+    Ok(())
+}
+
 /// The head of an answer inside of a batch: as that of a lone one.
 pub(super) fn inner_headers(
     exchange: &Exchange<'_>,
@@ -148,27 +151,7 @@ pub(super) fn inner_headers(
     }
     links(site, headers)?;
     conceal(headers, &exchange.snapshot.tools, known);
-    for name in &OF_OTHER_BYTES {
-        headers.remove(name);
-    }
-    exchange.view_tag(plan).mark(headers);
-    Ok(())
-}
-
-/// The head of an answer that was read whole and is written anew.
-pub(super) fn outer_headers(
-    exchange: &Exchange<'_>,
-    site: &Site,
-    plan: &Plan,
-    headers: &mut HeaderMap,
-    known: &[Sensitive<String>],
-) -> Stage<()> {
-    let cookies = if site.inbound.pass_cookies { headers.clone() } else { HeaderMap::new() };
-    inner_headers(exchange, site, plan, headers, known)?;
-    for cookie in cookies.get_all(header::SET_COOKIE) {
-        headers.append(header::SET_COOKIE, cookie.clone());
-    }
-    private(headers);
+    of_caller(exchange, plan, headers);
     Ok(())
 }
 
@@ -248,11 +231,16 @@ static OF_OTHER_BYTES: [HeaderName; 9] = [
 
 /// What a body that differs per caller may say about itself (RFC 9110 §8.8, RFC 9111 §5.2, RFC 9530).
 pub(super) fn per_caller(exchange: &Exchange<'_>, plan: &Plan, headers: &mut HeaderMap) {
+    of_caller(exchange, plan, headers);
+    private(headers);
+}
+
+/// Nothing is said of other bytes, and the tag is the caller's.
+fn of_caller(exchange: &Exchange<'_>, plan: &Plan, headers: &mut HeaderMap) {
     for name in &OF_OTHER_BYTES {
         headers.remove(name);
     }
     exchange.view_tag(plan).mark(headers);
-    private(headers);
 }
 
 /// No cache between the gateway and the caller may answer for another caller (RFC 9111 §5.2.2.7).
@@ -266,7 +254,17 @@ fn private(headers: &mut HeaderMap) {
 }
 
 /// Says that placeholders stand for values that could not be opened, as far as that is known when the head leaves.
-pub(super) const WARNINGS: &str = "fieldgate-warnings";
+const WARNINGS: &str = "fieldgate-warnings";
+
+/// Says which record names what is shown, and whether some of it could not be opened.
+pub(super) fn annotate(headers: &mut HeaderMap, reference: Option<String>, hidden: u64) {
+    if let Some(value) = reference.and_then(|reference| HeaderValue::try_from(reference).ok()) {
+        headers.insert(AUDIT_REF.clone(), value);
+    }
+    if hidden > 0 {
+        headers.insert(WARNINGS, HeaderValue::from_static("values-unavailable"));
+    }
+}
 
 /// An error body that is not JSON.
 pub(super) async fn error_text(
@@ -290,8 +288,7 @@ impl Job<'_, '_> {
     /// A body whose leaves are read.
     async fn fields(mut self, view: Arc<rewrite::Plan>, unnamed: Vec<SubjectRef>, format: BodyFormat) -> Stage<Answer> {
         let limits = &self.exchange.snapshot.limits;
-        let codings = self.head.headers.get_all(header::CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
-        let decoder = Decoder::new(codings, limits.expansion).map_err(|error| stopped(&PartError::Coding(error)))?;
+        let decoder = decoder(self.exchange, &self.head.headers).map_err(|error| stopped(&error))?;
         let is_live = format == BodyFormat::Sse;
         let bounds = Bounds {
             // Whatever is complete goes out: nobody knows when the next event comes.
@@ -299,8 +296,7 @@ impl Job<'_, '_> {
             body_bytes: limits.response_body_bytes,
             patience: self.exchange.snapshot.timeouts.body.duration(),
         };
-        self.head.headers.remove(header::CONTENT_ENCODING);
-        self.head.headers.remove(header::CONTENT_LENGTH);
+        inner::of_no_body(&mut self.head.headers);
         let opening = match self.exchange.snapshot.resolver(self.route) {
             Some(resolver) => Opening::new(resolver, &view, unnamed),
             None => None,
@@ -312,114 +308,62 @@ impl Job<'_, '_> {
         }
         if is_live {
             // The head does not wait for the first event either; each event's record comes before the event.
-            return Ok(Answer { head: self.head, body: AnswerBody::Parts(Box::new(parts)), why: None });
+            return Ok(Answer { head: self.head, body: AnswerBody::Flow(Source::Parts(Box::new(parts))), why: None });
         }
         let first = parts.first(&self.exchange.ending).await;
         let (first, reference) = first.map_err(|error| parts.refusal().unwrap_or_else(|| stopped(&error)))?;
-        if let Some(value) = reference.and_then(|reference| HeaderValue::try_from(reference).ok()) {
-            self.head.headers.insert(AUDIT_REF.clone(), value);
-        }
-        if parts.hidden() > 0 {
-            self.head.headers.insert(WARNINGS, HeaderValue::from_static("values-unavailable"));
-        }
+        annotate(&mut self.head.headers, reference, parts.hidden());
         let body = if parts.is_complete() {
             AnswerBody::Full(first)
         } else {
             parts.start_with(first);
-            AnswerBody::Parts(Box::new(parts))
+            AnswerBody::Flow(Source::Parts(Box::new(parts)))
         };
         Ok(Answer { head: self.head, body, why: None })
     }
 
     /// An error body of no format that has fields: plain text is scanned, anything else is withheld.
-    async fn text(mut self, view: Arc<rewrite::Plan>) -> Stage<Answer> {
-        let media =
-            self.head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let plain = is_plain(media);
-        let text = if plain { self.read_text().await? } else { None };
-        self.head.headers.remove(header::CONTENT_ENCODING);
-        self.head.headers.remove(header::CONTENT_LENGTH);
-        let Some(text) = text else { return Ok(self.withheld()) };
+    async fn text(self, view: Arc<rewrite::Plan>) -> Stage<Answer> {
+        let Self { exchange, route, mut head, body } = self;
+        let media = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        let text = if media::is_plain(media) { plain_text(exchange, &head.headers, body).await? } else { None };
+        inner::of_no_body(&mut head.headers);
+        let Some(text) = text else { return Ok(withheld(exchange, &head)) };
         let (shown, sighting) = rewrite::text_view(&view, &text);
-        let sightings: Vec<Sighting> = sighting.into_iter().collect();
-        let clearance = match nothing_shown(&sightings) {
-            Some(nothing) => Clearance::NothingShown(nothing),
-            None => {
-                let subject = |seen| Subject { kind: Arc::clone(&self.route.resource), seen };
-                let subjects = sightings.into_iter().map(subject).collect();
-                let recorded =
-                    self.exchange.ending.record(AccessKind::Reveal { part: 1 }, subjects, ClassSet::EMPTY).await;
-                let receipt = recorded.map_err(|_| Box::new(Refusal::audit_unavailable()))?;
-                if let Ok(value) = HeaderValue::try_from(receipt.reference()) {
-                    self.head.headers.insert(AUDIT_REF.clone(), value);
-                }
-                Clearance::Recorded(receipt)
-            }
-        };
+        let subject = |seen| Subject { kind: Arc::clone(&route.resource), seen };
+        let subjects = sighting.into_iter().map(subject).collect();
+        let clearance = Clearance::of(&exchange.ending, subjects, &mut 0, Nothing::Untold).await;
+        let clearance = clearance.map_err(|_| Box::new(Refusal::audit_unavailable()))?;
+        annotate(&mut head.headers, clearance.reference(), 0);
         let bytes = Held::new(shown.into_bytes()).release(&clearance);
-        Ok(Answer { head: self.head, body: AnswerBody::Full(bytes), why: None })
-    }
-
-    /// Plain text up to the limit; `None` when it is longer, not UTF-8 or in a coding that is not known.
-    async fn read_text(&mut self) -> Stage<Option<String>> {
-        let limit = self.exchange.snapshot.limits.error_text_bytes;
-        let patience = self.exchange.snapshot.timeouts.body.duration();
-        let codings = self.head.headers.get_all(header::CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
-        let Ok(mut decoder) = Decoder::new(codings, self.exchange.snapshot.limits.expansion) else { return Ok(None) };
-        let mut text = Vec::new();
-        loop {
-            let frame = tokio::time::timeout(patience, self.body.frame()).await;
-            match frame.map_err(|_| stopped(&PartError::Stalled))? {
-                Some(Ok(frame)) => {
-                    let Ok(data) = frame.into_data() else { continue };
-                    let push = decoder.push(&data, |decoded| {
-                        text.extend_from_slice(decoded);
-                        if text.len() > limit { Err(PartError::TooLarge) } else { Ok(()) }
-                    });
-                    if push.is_err() {
-                        return Ok(None);
-                    }
-                }
-                Some(Err(error)) => return Err(stopped(&PartError::of_body(&error))),
-                None => break,
-            }
-        }
-        let finished = decoder.finish(|decoded| {
-            text.extend_from_slice(decoded);
-            Ok::<(), PartError>(())
-        });
-        // UTF-16 that does not say so is valid UTF-8 full of NUL, and no detector would see an address in it.
-        let readable = finished.is_ok() && !text.contains(&0);
-        Ok(if readable { String::from_utf8(text).ok() } else { None })
-    }
-
-    /// The CRM's status with our words: HTML error pages and the like echo what they were sent.
-    fn withheld(self) -> Answer {
-        let detail = "the CRM answered with an error in a format that cannot be protected, so its body is withheld";
-        let refusal = Refusal::new("upstream_error_withheld", self.head.status, detail);
-        let request = uuid::Uuid::from_u128(self.exchange.ending.request).to_string();
-        let (mut head, bytes) = refusal.into_response(&request);
-        for name in [header::LOCATION, header::RETRY_AFTER, header::VARY] {
-            self.head.headers.get_all(&name).iter().for_each(|value| {
-                head.headers.append(&name, value.clone());
-            });
-        }
-        Answer { head, body: AnswerBody::Full(bytes), why: Some("upstream_error_withheld") }
+        Ok(Answer { head, body: AnswerBody::Full(bytes), why: None })
     }
 }
 
-/// `text/plain` in a charset that the detectors read: UTF-8 or its part ASCII (the default, RFC 6657 §4).
-pub(super) fn is_plain(media: &str) -> bool {
-    let mut parts = media.split(';');
-    let kind = parts.next().unwrap_or_default().trim();
-    let readable = parts.all(|parameter| match parameter.trim().split_once('=') {
-        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-            let charset = value.trim().trim_matches('"');
-            ["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known))
-        }
-        _ => true,
-    });
-    readable && kind.eq_ignore_ascii_case("text/plain")
+/// Plain text up to the limit; `None` when it is longer, not UTF-8 or in a coding that is not known.
+async fn plain_text(exchange: &Exchange<'_>, headers: &HeaderMap, body: upstream::Body) -> Stage<Option<String>> {
+    let mut bytes = match whole(exchange, headers, body, exchange.snapshot.limits.error_text_bytes).await {
+        Ok(bytes) => bytes,
+        Err(PartError::TooLarge | PartError::Coding(_)) => return Ok(None),
+        Err(error) => return Err(stopped(&error)),
+    };
+    // UTF-16 that does not say so is valid UTF-8 full of NUL, and no detector would see an address in it.
+    let readable = !bytes.contains(&0);
+    Ok(if readable { String::from_utf8(std::mem::take(&mut *bytes)).ok() } else { None })
+}
+
+/// The CRM's status with our words: HTML error pages and the like echo what they were sent.
+fn withheld(exchange: &Exchange<'_>, theirs: &ResponseHead) -> Answer {
+    let detail = "the CRM answered with an error in a format that cannot be protected, so its body is withheld";
+    let refusal = Refusal::new("upstream_error_withheld", theirs.status, detail);
+    let request = uuid::Uuid::from_u128(exchange.ending.request).to_string();
+    let (mut head, bytes) = refusal.into_response(&request);
+    for name in [header::LOCATION, header::RETRY_AFTER, header::VARY] {
+        theirs.headers.get_all(&name).iter().for_each(|value| {
+            head.headers.append(&name, value.clone());
+        });
+    }
+    Answer { head, body: AnswerBody::Full(bytes), why: Some("upstream_error_withheld") }
 }
 
 pub(super) fn stopped(error: &PartError) -> Box<Refusal> {

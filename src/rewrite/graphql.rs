@@ -259,7 +259,7 @@ fn viewed(document: &Canonical, how: &Shown, what: &mut SeenRoot) -> Result<Vec<
     let mut out = Vec::with_capacity(document.bytes.len());
     view.push(&document.bytes, &mut out)?;
     what.notes.push(view.take_notes());
-    what.drift += view.drift();
+    what.drift += view.take_drift();
     what.protected += view.protected_leaves();
     what.sightings.extend(view.finish(&mut out)?);
     Ok(out)

@@ -140,10 +140,10 @@ impl ResponseView {
         std::mem::take(&mut self.body.viewer.notes)
     }
 
-    /// Leaves and member names so far that closed objects do not know, and that were withheld.
+    /// Leaves and member names since the last call that closed objects do not know, and that were withheld.
     #[must_use]
-    pub fn drift(&self) -> u64 {
-        self.body.viewer.drift
+    pub fn take_drift(&mut self) -> u64 {
+        std::mem::take(&mut self.body.viewer.drift)
     }
 
     /// Protected leaves so far.

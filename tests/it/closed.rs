@@ -24,7 +24,7 @@ fn shown(fixture: &Fixture, text: &str, size: usize) -> (String, u64) {
     for chunk in text.as_bytes().chunks(size.max(1)) {
         view.push(chunk, &mut out).unwrap();
     }
-    let drift = view.drift();
+    let drift = view.take_drift();
     view.finish(&mut out).unwrap();
     (String::from_utf8(out).unwrap(), drift)
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts as ResponseHead};
-use http_body_util::BodyExt;
 
 use super::{Envelope, Inner, known};
 use crate::{
@@ -12,13 +11,14 @@ use crate::{
         body::{Clearance, Held, nothing_shown},
         budget::Found,
         call::{Call, Shown},
-        coding::Decoder,
-        exchange::{AUDIT_REF, Exchange, Stage},
+        exchange::{Exchange, Stage},
+        inner, media,
         parts::PartError,
         request::is_json,
         respond::Refusal,
         response::{self, Answer, AnswerBody, Sent, blocked, stopped},
         snapshot::Site,
+        whole::whole,
     },
     model::{AccessKind, BodyFormat, ClassSet, Event, Sensitive, Subject},
     rewrite, upstream,
@@ -75,11 +75,16 @@ pub(super) async fn view(
         let Call { matched, route, plan } = &vessel;
         return response::view(exchange, site, route, matched, plan, sent, response).await;
     }
-    if response.status() == StatusCode::PARTIAL_CONTENT {
-        return Err(blocked("partial_response", "the CRM answered with a part of a body, which cannot be protected"));
-    }
     let (mut head, body) = response.into_parts();
-    let bytes = whole(exchange, &head.headers, body).await?;
+    inner::prepare(exchange, site, &vessel.plan, &mut head, &known, None)?;
+    let limit = exchange.snapshot.limits.batch_body_bytes;
+    let bytes = whole(exchange, &head.headers, body, limit).await.map_err(|error| match error {
+        PartError::TooLarge => {
+            blocked("response_too_large", "the CRM's answer to the batch is larger than `limits.batch_body_bytes`")
+        }
+        error => stopped(&error),
+    })?;
+    inner::of_no_body(&mut head.headers);
     let replies = unwrap(envelope, calls, &head, &bytes).ok_or_else(|| {
         blocked("invalid_response", "the CRM's answer does not hold one answer for each request of the batch")
     })?;
@@ -96,15 +101,7 @@ pub(super) async fn view(
         waiting.push(Waiting { body: shown.body, ..one });
     }
     let clearance = record(exchange, &events, calls).await?;
-    response::outer_headers(exchange, site, &vessel.plan, &mut head.headers, &known)?;
-    if let Clearance::Recorded(receipt) = &clearance
-        && let Ok(reference) = HeaderValue::try_from(receipt.reference())
-    {
-        head.headers.insert(AUDIT_REF.clone(), reference);
-    }
-    if hidden > 0 {
-        head.headers.insert(response::WARNINGS, HeaderValue::from_static("values-unavailable"));
-    }
+    response::annotate(&mut head.headers, clearance.reference(), hidden);
     let viewed: Vec<Viewed> = waiting.into_iter().map(|one| one.release(&clearance)).collect();
     let (media, body) = match envelope {
         Envelope::Multipart(wrap) => wrap.response(calls, &viewed),
@@ -112,8 +109,6 @@ pub(super) async fn view(
     };
     let invalid = |_| blocked("invalid_response", "the answer cannot be written");
     head.headers.insert(header::CONTENT_TYPE, HeaderValue::try_from(media).map_err(invalid)?);
-    head.version = http::Version::HTTP_11;
-    head.extensions.clear();
     Ok(Answer { head, body: AnswerBody::Full(Bytes::from(body)), why: None })
 }
 
@@ -133,38 +128,6 @@ fn unwrap(envelope: &Envelope, calls: &[Inner], head: &ResponseHead, bytes: &[u8
         Envelope::Multipart(wrap) => wrap.replies(calls, media.to_str().ok()?, bytes),
         Envelope::Json(wrap) => is_json(media.as_bytes()).then(|| wrap.replies(calls, bytes))?,
     }
-}
-
-/// The decoded body, up to `limits.batch_body_bytes`.
-async fn whole(exchange: &Exchange<'_>, headers: &HeaderMap, mut body: upstream::Body) -> Stage<Vec<u8>> {
-    let (limits, patience) = (&exchange.snapshot.limits, exchange.snapshot.timeouts.body.duration());
-    let codings = headers.get_all(header::CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
-    let coding = |error| stopped(&PartError::Coding(error));
-    let mut decoder = Decoder::new(codings, limits.expansion).map_err(coding)?;
-    let mut whole = Vec::new();
-    let mut take = |decoded: &[u8]| {
-        whole.extend_from_slice(decoded);
-        if whole.len() > limits.batch_body_bytes { Err(PartError::TooLarge) } else { Ok(()) }
-    };
-    let too_large = |error: PartError| match error {
-        PartError::TooLarge => {
-            blocked("response_too_large", "the CRM's answer to the batch is larger than `limits.batch_body_bytes`")
-        }
-        error => stopped(&error),
-    };
-    loop {
-        let frame = tokio::time::timeout(patience, body.frame()).await.map_err(|_| stopped(&PartError::Stalled))?;
-        match frame {
-            None => break,
-            Some(Err(error)) => return Err(stopped(&PartError::of_body(&error))),
-            Some(Ok(frame)) => {
-                let Ok(data) = frame.into_data() else { continue };
-                decoder.push(&data, &mut take).map_err(too_large)?;
-            }
-        }
-    }
-    decoder.finish(&mut take).map_err(too_large)?;
-    Ok(whole)
 }
 
 impl Waiting {
@@ -232,10 +195,10 @@ impl Reply {
         known: &[Sensitive<String>],
         media: Option<&HeaderValue>,
     ) -> Shown {
-        let media = media.and_then(|media| media.to_str().ok()).unwrap_or_default();
+        let plain = media.is_some_and(|media| media::is_plain(media.as_bytes()));
         let text = std::str::from_utf8(&self.body).ok().filter(|text| !text.contains('\0'));
         let short = self.body.len() <= exchange.snapshot.limits.error_text_bytes;
-        if let (Some(text), true, true) = (text, short, response::is_plain(media)) {
+        if let (Some(text), true, true) = (text, short, plain) {
             let subject = call.matched.subject.clone();
             let (known, error) = (known.to_vec(), Some(BodyFormat::Json));
             let plan = exchange.snapshot.response_view(site, &call.route, &call.plan, known, subject, error);
@@ -268,9 +231,9 @@ fn event(exchange: &Exchange<'_>, inner: &Inner, shown: &Shown) -> Option<Event>
 
 /// Makes the records durable, and settles with the budgets what they say.
 async fn record(exchange: &Exchange<'_>, events: &[Event], calls: &[Inner]) -> Stage<Clearance> {
-    let clearance = match nothing_shown(&[]) {
-        Some(nothing) if events.is_empty() => Clearance::NothingShown(nothing),
-        _ => {
+    let clearance = match nothing_shown(events) {
+        Some(nothing) => Clearance::NothingShown(nothing),
+        None => {
             let recorded = exchange.ending.shared().record_all(events).await;
             Clearance::Recorded(recorded.map_err(|_| Box::new(Refusal::audit_unavailable()))?)
         }

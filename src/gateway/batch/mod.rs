@@ -203,13 +203,10 @@ fn outbound(
     };
     let body = OutboundBody::Full(Bytes::from(body));
     let mut headers = request::headers(exchange, site, &vessel.plan, head, &body)?;
-    let unsendable = || Box::new(Refusal::new("unmapped_route", StatusCode::NOT_FOUND, "the target is not valid"));
-    headers.insert(header::CONTENT_TYPE, HeaderValue::try_from(media).map_err(|_| unsendable())?);
-    let mut request = Request::new(body);
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = site.upstream.uri(target).ok_or_else(unsendable)?;
-    *request.headers_mut() = headers;
-    Ok(request)
+    let media = HeaderValue::try_from(media)
+        .map_err(|_| Box::new(Refusal::new("unmapped_route", StatusCode::NOT_FOUND, "the batch cannot be wrapped")))?;
+    headers.insert(header::CONTENT_TYPE, media);
+    request::addressed(site, (Method::POST, target), headers, body)
 }
 
 /// A name as people write it: some clients look for `Location` and nothing else.

@@ -3,14 +3,14 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header, response::Parts as ResponseHead};
+use http::{Response, StatusCode, header, response::Parts as ResponseHead};
 use http_body::Body as HttpBody;
 
 use super::{Asked, Call};
 use crate::{
     gateway::{
-        body::{Clearance, Held, nothing_shown},
-        exchange::{AUDIT_REF, Exchange, Stage},
+        body::{Clearance, Held, Nothing},
+        exchange::{Exchange, Stage},
         inner,
         parts::PartError,
         plan::Plan,
@@ -18,8 +18,9 @@ use crate::{
         respond::Refusal,
         response::{self, Answer, AnswerBody},
         snapshot::{RoutePlan, Site},
+        whole::whole,
     },
-    model::{AccessKind, BodyFormat, ClassSet, Sensitive, Sighting, Subject},
+    model::{BodyFormat, Sensitive, Sighting, Subject},
     rewrite::{
         self, Gate,
         graphql::{Answer as Reply, Seen, Shown},
@@ -68,21 +69,17 @@ impl Answering<'_, '_> {
     }
 
     async fn json(self, mut head: ResponseHead, body: upstream::Body) -> Stage<Answer> {
-        let bytes =
-            inner::whole(self.exchange, &head.headers, body).await.map_err(|error| response::stopped(&error))?;
+        let limit = self.exchange.snapshot.limits.guarded_body_bytes;
+        let bytes = whole(self.exchange, &head.headers, body, limit).await;
+        let bytes = bytes.map_err(|error| response::stopped(&error))?;
         let stopped = |error: &PartError| {
             let stop = self.calls.iter().find_map(|call| call.meter.as_ref()?.stopped());
             stop.map_or_else(|| response::stopped(error), |stop| Box::new(stop.refusal()))
         };
         let (seen, hidden) = self.seen(&bytes).await.map_err(|error| stopped(&error))?;
         inner::of_no_body(&mut head.headers);
-        if hidden > 0 {
-            head.headers.insert(response::WARNINGS, HeaderValue::from_static("values-unavailable"));
-        }
         let (bytes, reference) = self.release(seen).await?;
-        if let Some(value) = reference.and_then(|reference| HeaderValue::try_from(reference).ok()) {
-            head.headers.insert(AUDIT_REF.clone(), value);
-        }
+        response::annotate(&mut head.headers, reference, hidden);
         Ok(Answer { head, body: AnswerBody::Full(bytes), why: None })
     }
 
@@ -131,15 +128,9 @@ impl Answering<'_, '_> {
             of(&call.route.resource, root.sightings);
         }
         of(&self.route.resource, seen.other);
-        // That a search found nobody is an answer, too.
-        let searched = !ending.searched.is_empty();
-        let clearance = match nothing_shown(&subjects.iter().map(|subject| subject.seen.clone()).collect::<Vec<_>>()) {
-            Some(nothing) if !searched => Clearance::NothingShown(nothing),
-            _ => {
-                let recorded = ending.record(AccessKind::Reveal { part: 1 }, subjects, ClassSet::EMPTY).await;
-                Clearance::Recorded(recorded.map_err(|_| Box::new(Refusal::audit_unavailable()))?)
-            }
-        };
+        let nothing = Nothing::found(!ending.searched.is_empty());
+        let clearance = Clearance::of(ending, subjects, &mut 0, nothing).await;
+        let clearance = clearance.map_err(|_| Box::new(Refusal::audit_unavailable()))?;
         for (call, found) in self.calls.iter().zip(found) {
             let Some(meter) = &call.meter else { continue };
             meter.settle(ending.shared().now());
@@ -148,10 +139,6 @@ impl Answering<'_, '_> {
             }
             meter.end_find();
         }
-        let reference = match &clearance {
-            Clearance::Recorded(receipt) => Some(receipt.reference()),
-            Clearance::NothingShown(_) => None,
-        };
-        Ok((Held::new(seen.bytes).release(&clearance), reference))
+        Ok((Held::new(seen.bytes).release(&clearance), clearance.reference()))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header, response::Parts as ResponseHead};
+use http::{Response, StatusCode, header, response::Parts as ResponseHead};
 use http_body::Body as HttpBody;
 
 use super::{
@@ -13,13 +13,15 @@ use super::{
 };
 use crate::{
     gateway::{
-        exchange::{AUDIT_REF, Exchange, Stage},
+        exchange::{Exchange, Stage},
+        flow::Source,
         inner,
         parts::PartError,
         plan::Plan,
         request::is_json,
         response::{self, Answer, AnswerBody},
         snapshot::{RoutePlan, Site},
+        whole::{decoder, whole},
     },
     upstream,
 };
@@ -67,27 +69,23 @@ impl Answering<'_, '_> {
             let refusal = show.meter().and_then(|meter| meter.stopped()).map(|stop| Box::new(stop.refusal()));
             refusal.unwrap_or_else(|| response::stopped(error))
         };
-        let bytes =
-            inner::whole(self.exchange, &head.headers, body).await.map_err(|error| response::stopped(&error))?;
+        let limit = self.exchange.snapshot.limits.guarded_body_bytes;
+        let bytes = whole(self.exchange, &head.headers, body, limit).await;
+        let bytes = bytes.map_err(|error| response::stopped(&error))?;
         let shown = self.show.message(&bytes, &self.exchange.ending).await;
         let (bytes, reference) = shown.map_err(|error| stopped(&error, &self.show))?;
         self.show.end();
         inner::of_no_body(&mut head.headers);
-        if let Some(value) = reference.and_then(|reference| HeaderValue::try_from(reference).ok()) {
-            head.headers.insert(AUDIT_REF.clone(), value);
-        }
-        if self.show.hidden > 0 {
-            head.headers.insert(response::WARNINGS, HeaderValue::from_static("values-unavailable"));
-        }
+        response::annotate(&mut head.headers, reference, self.show.hidden);
         Ok(Answer { head, body: AnswerBody::Full(bytes), why: None })
     }
 
     fn events(self, mut head: ResponseHead, body: upstream::Body) -> Stage<Answer> {
-        let decoder = inner::decoder(self.exchange, &head.headers).map_err(|error| response::stopped(&error))?;
+        let decoder = decoder(self.exchange, &head.headers).map_err(|error| response::stopped(&error))?;
         inner::of_no_body(&mut head.headers);
         let limits = &self.exchange.snapshot.limits;
         let events = Events::new(body, decoder, self.show, (limits.guarded_body_bytes, limits.response_body_bytes));
-        Ok(Answer { head, body: AnswerBody::Events(Box::new(events)), why: None })
+        Ok(Answer { head, body: AnswerBody::Flow(Source::Events(Box::new(events))), why: None })
     }
 }
 

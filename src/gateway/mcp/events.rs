@@ -1,19 +1,17 @@
 //! A stream of messages on its way to the caller: each is shown and recorded by itself, and leaves as soon as it is.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use tokio::time::Instant;
 
 use super::{
     show::Show,
     split::{Event, Splitter},
 };
 use crate::{
-    gateway::{coding::Decoder, ending::Ending, parts::PartError},
-    listener::BodyError,
-    rewrite::{RewriteError, carries_personal, mcp::MessageError},
+    gateway::{budget::Meter, coding::Decoder, ending::Ending, parts::PartError},
+    rewrite::carries_personal,
     upstream,
 };
 
@@ -35,7 +33,8 @@ impl Events {
         Self { body, decoder: Some(decoder), splitter, show, waiting: VecDeque::new(), left: most.1 }
     }
 
-    async fn event(&mut self, ending: &mut Ending) -> Result<Option<Bytes>, PartError> {
+    /// The next event; `None` at the end.
+    pub(in crate::gateway) async fn event(&mut self, ending: &mut Ending) -> Result<Option<Bytes>, PartError> {
         loop {
             if let Some(event) = self.waiting.pop_front() {
                 let bytes = self.shown(event, ending).await?;
@@ -57,6 +56,10 @@ impl Events {
                 }
             }
         }
+    }
+
+    pub(in crate::gateway) fn meter(&self) -> Option<&Arc<Meter>> {
+        self.show.meter()
     }
 
     fn push(&mut self, data: &[u8]) -> Result<(), PartError> {
@@ -82,30 +85,5 @@ impl Events {
             Some(data) => self.show.message(data.as_bytes(), ending).await?.0,
         };
         Ok(Bytes::from(event.written(Some(&shown))))
-    }
-}
-
-/// A stream with the outcome it will leave.
-pub(in crate::gateway) struct Stream {
-    pub(in crate::gateway) events: Events,
-    pub(in crate::gateway) ending: Ending,
-    pub(in crate::gateway) until: Instant,
-}
-
-impl Stream {
-    /// The next event; `None` at the end.
-    pub(in crate::gateway) async fn next(mut self: Box<Self>) -> (Box<Self>, Result<Option<Bytes>, BodyError>) {
-        let event = tokio::time::timeout_at(self.until, self.events.event(&mut self.ending)).await;
-        if let Ok(Err(PartError::Message(MessageError::Rewrite(RewriteError::OverBudget)))) = &event
-            && let Some(meter) = self.events.show.meter().cloned()
-        {
-            meter.record(&mut self.ending).await;
-        }
-        let event = event.unwrap_or(Err(PartError::Late)).map_err(|error| {
-            tracing::warn!(error = %error, code = error.code(), "exchange ended");
-            self.ending.why = Some(error.code());
-            BodyError::from(error.to_string())
-        });
-        (self, event)
     }
 }

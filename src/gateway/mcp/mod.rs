@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{HeaderName, Method, Response, StatusCode, header, request::Parts as RequestHead};
 use hyper::body::Incoming as Inbound;
 
-pub(super) use events::{Events, Stream};
+pub(super) use events::Events;
 
 use super::{
     call::readable,

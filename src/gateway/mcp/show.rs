@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::{
     gateway::{
-        body::{Clearance, Held, nothing_shown},
+        body::{Clearance, Held, Nothing},
         budget::Meter,
         ending::Ending,
         exchange::Exchange,
@@ -19,7 +19,7 @@ use crate::{
         stand_ins::{Place, Scope},
         stored::Resolver,
     },
-    model::{AccessKind, BodyFormat, ClassSet, Sensitive, Subject, SubjectRef},
+    model::{BodyFormat, Sensitive, Subject, SubjectRef},
     rewrite::{
         self, Gate,
         mcp::{Answered, Expected, MessageError, Reply, Seen},
@@ -150,19 +150,11 @@ impl Show {
             route.leaves.fetch_add(protected, Ordering::Relaxed);
         }
         ending.drifted(drift);
-        // That a search found nobody is an answer, too.
         let searched = self.finds && self.recorded == 0 && matches!(self.what, What::Tool { .. });
         let found = !sightings.is_empty();
-        let clearance = match nothing_shown(&sightings) {
-            Some(nothing) if !searched => Clearance::NothingShown(nothing),
-            _ => {
-                self.recorded += 1;
-                let subject = |seen| Subject { kind: Arc::clone(&self.resource), seen };
-                let subjects = sightings.into_iter().map(subject).collect();
-                let kind = AccessKind::Reveal { part: self.recorded };
-                Clearance::Recorded(ending.record(kind, subjects, ClassSet::EMPTY).await?)
-            }
-        };
+        let subject = |seen| Subject { kind: Arc::clone(&self.resource), seen };
+        let subjects = sightings.into_iter().map(subject).collect();
+        let clearance = Clearance::of(ending, subjects, &mut self.recorded, Nothing::found(searched)).await?;
         let now = ending.shared().now();
         if let Some(meter) = &self.meter {
             meter.settle(now);
@@ -178,11 +170,7 @@ impl Show {
                 ending.shared().stand_ins.remember(scope, place, &pseudonym.value, now);
             }
         }
-        let reference = match &clearance {
-            Clearance::Recorded(receipt) => Some(receipt.reference()),
-            Clearance::NothingShown(_) => None,
-        };
-        Ok((Held::new(bytes).release(&clearance), reference))
+        Ok((Held::new(bytes).release(&clearance), clearance.reference()))
     }
 
     /// The answer is complete.

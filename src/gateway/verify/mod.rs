@@ -7,7 +7,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts as RequestHead};
-use http_body_util::BodyExt;
 use hyper::body::Incoming as Inbound;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -15,7 +14,6 @@ use zeroize::Zeroizing;
 
 use super::{
     budget::{self, AtStop, Call, Found, Meter},
-    coding::Decoder,
     exchange::{AUDIT_REF, Exchange, Stage},
     plan::{Plan, unknown_purpose},
     request::{self, OutboundBody, is_json},
@@ -23,6 +21,7 @@ use super::{
     response::{Answer, AnswerBody},
     snapshot::{RoutePlan, Site},
     stored::unavailable,
+    whole::whole,
 };
 use crate::{
     config::Counted,
@@ -277,7 +276,8 @@ async fn held(
     if !head.headers.get(header::CONTENT_TYPE).is_some_and(|value| is_json(value.as_bytes())) {
         return Err(unreadable());
     }
-    let body = whole(exchange, &head.headers, body).await?;
+    let limit = exchange.snapshot.limits.guarded_body_bytes;
+    let body = whole(exchange, &head.headers, body, limit).await.map_err(|_| unreadable())?;
     let limits = exchange.snapshot.rewrite_limits();
     let held = rewrite::collect(&route.response, limits, &body, wanted).map_err(|_| unreadable())?;
     let Some(resolver) = exchange.snapshot.resolver(route) else { return Ok(held) };
@@ -300,32 +300,6 @@ fn headers(exchange: &Exchange<'_>, site: &Site, head: &RequestHead) -> HeaderMa
         headers.insert("traceparent", value);
     }
     headers
-}
-
-/// The decoded body, up to `limits.guarded_body_bytes`.
-async fn whole(exchange: &Exchange<'_>, headers: &HeaderMap, mut body: upstream::Body) -> Stage<Zeroizing<Vec<u8>>> {
-    let (limits, patience) = (&exchange.snapshot.limits, exchange.snapshot.timeouts.body.duration());
-    let codings = headers.get_all(header::CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
-    let mut decoder = Decoder::new(codings, limits.expansion).map_err(|_| unreadable())?;
-    let mut whole = Zeroizing::new(Vec::new());
-    let mut take = |decoded: &[u8]| {
-        whole.extend_from_slice(decoded);
-        if whole.len() > limits.guarded_body_bytes { Err(TooLarge) } else { Ok(()) }
-    };
-    while let Some(frame) = tokio::time::timeout(patience, body.frame()).await.map_err(|_| unreadable())? {
-        let Ok(data) = frame.map_err(|_| unreadable())?.into_data() else { continue };
-        decoder.push(&data, &mut take).map_err(|_| unreadable())?;
-    }
-    decoder.finish(&mut take).map_err(|_| unreadable())?;
-    Ok(whole)
-}
-
-struct TooLarge;
-
-impl From<super::coding::CodingError> for TooLarge {
-    fn from(_: super::coding::CodingError) -> Self {
-        Self
-    }
 }
 
 fn refuse(code: &'static str, status: StatusCode, detail: &str) -> Box<Refusal> {

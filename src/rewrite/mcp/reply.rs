@@ -241,7 +241,7 @@ impl Reply {
         let mut out = Vec::with_capacity(document.len());
         view.push(document, &mut out)?;
         answered.notes.push(view.take_notes());
-        answered.drift += view.drift();
+        answered.drift += view.take_drift();
         answered.protected += view.protected_leaves();
         if answered.named.is_empty() {
             answered.named = view.named_records().to_vec();
