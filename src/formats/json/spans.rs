@@ -1,4 +1,4 @@
-//! As [`super::slice`], of bytes that a [`super::Splicer`] has accepted and in which no name stands twice.
+//! As `slice`, of bytes that a [`super::Splicer`] has accepted and in which no name stands twice.
 
 use std::ops::Range;
 
