@@ -22,6 +22,7 @@ mod sets;
 mod traffic;
 mod vocabulary;
 mod words;
+mod yaml;
 
 use serde_json::Value;
 
@@ -78,9 +79,16 @@ pub enum DiscoverError {
         /// Says so when the nesting is the reason.
         deep: &'static str,
     },
-    /// YAML, as far as one can tell.
-    #[error("the document looks like YAML, and only JSON is read")]
-    Yaml,
+    /// Text that is meant as YAML and is none that is read.
+    #[error("the document is not YAML that can be read: line {line}, column {column}{bound}")]
+    NotYaml {
+        /// The line, from 1; 0 when it is all of it.
+        line: u64,
+        /// The column, from 1.
+        column: u64,
+        /// Says so when a bound is the reason.
+        bound: &'static str,
+    },
     /// JSON of another kind.
     #[error("neither an OpenAPI document, a HAR file nor lines of recorded traffic")]
     UnknownKind,
@@ -121,10 +129,10 @@ impl DiscoverError {
                 "split it, by tag or by path, and merge the proposals"
             }
             Self::NotUtf8(_) => "convert it to UTF-8, for example with `iconv -t utf-8`",
-            Self::NotJson { .. } => {
-                "give valid JSON (nested at most 127 levels deep); YAML can be converted, for example with `yq -o json`"
+            Self::NotJson { .. } => "give valid JSON (nested at most 127 levels deep) or YAML (at most 64)",
+            Self::NotYaml { .. } => {
+                "give one YAML 1.2 document without a name twice, or the same as JSON, for example from `yq -o json`"
             }
-            Self::Yaml => "convert it, for example with `yq -o json api.yaml > api.json`",
             Self::UnknownKind => {
                 "give an OpenAPI 3 document, a HAR 1.2 file, or lines of {\"method\",\"url\",\"status\",\"request\",\"response\"}"
             }
@@ -256,19 +264,14 @@ fn text(input: &[u8]) -> Result<&str, DiscoverError> {
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
+/// A document in JSON, or in YAML.
 fn json(text: &str) -> Result<Value, DiscoverError> {
-    serde_json::from_str(text).map_err(|error| {
-        let start = text.trim_start();
-        let yaml = !start.starts_with(['{', '[', '"'])
-            && start
-                .lines()
-                .take(200)
-                .any(|line| ["openapi:", "swagger:", "info:", "paths:", "---"].iter().any(|key| line.starts_with(key)));
-        if yaml {
-            return DiscoverError::Yaml;
+    serde_json::from_str(text).or_else(|error| {
+        if yaml::is_meant(text) {
+            return yaml::read(text);
         }
         let deep = if error.to_string().starts_with("recursion limit") { ", where it is nested too deep" } else { "" };
-        DiscoverError::NotJson { line: error.line(), column: error.column(), deep }
+        Err(DiscoverError::NotJson { line: error.line(), column: error.column(), deep })
     })
 }
 

@@ -400,11 +400,86 @@ fn a_schema_that_contains_itself_is_mapped_at_every_depth() {
 }
 
 #[test]
+fn a_document_in_yaml_is_the_same_document_in_json() {
+    let yaml = r##"
+%YAML 1.2
+---
+# As vendors write them: numbers as names, anchors, folded texts, words that other versions take for truths.
+openapi: 3.0.3
+info:
+  title: "CRM"
+  description: >-
+    several
+    lines
+paths:
+  /contacts/{id}:
+    parameters:
+      - { name: id, in: path, required: true, schema: { type: string, enum: [no, on, 1.0] } }
+    get:
+      responses:
+        200: &shown
+          description: |
+            one record
+          content:
+            application/json:
+              schema: { $ref: '#/components/schemas/Contact' }
+        "201": *shown
+components:
+  schemas:
+    Contact:
+      type: object
+      properties:
+        id: { type: string }
+        email: { type: string, format: email }
+        phone: { type: string }
+        no: { type: boolean, nullable: yes }
+"##;
+    let contact = serde_json::json!({ "type": "object", "properties": {
+        "id": { "type": "string" }, "email": { "type": "string", "format": "email" }, "phone": { "type": "string" },
+        "no": { "type": "boolean", "nullable": "yes" } } });
+    let shown = serde_json::json!({ "description": "one record\n", "content": { "application/json": {
+        "schema": { "$ref": "#/components/schemas/Contact" } } } });
+    let json = serde_json::json!({ "openapi": "3.0.3", "info": { "title": "CRM", "description": "several lines" },
+        "paths": { "/contacts/{id}": {
+            "parameters": [{ "name": "id", "in": "path", "required": true,
+                "schema": { "type": "string", "enum": ["no", "on", 1.0] } }],
+            "get": { "responses": { "200": shown, "201": shown } } } },
+        "components": { "schemas": { "Contact": contact } } });
+    let (one, other) = (proposed(yaml.trim_start().as_bytes()), proposed(&serde_json::to_vec(&json).unwrap()));
+    assert_eq!(one.map, other.map);
+    assert!(one.map.contains("\"$.email\" = \"email\"") && one.map.contains("\"$.phone\" = \"phone\""), "{}", one.map);
+    assert_eq!(one.report.routes.len(), other.report.routes.len());
+}
+
+#[test]
 fn hostile_documents_end_soon_with_a_reason() {
     let started = Instant::now();
     let tried = |bytes: &[u8]| discover(bytes, &options(), &classes()).unwrap_err();
     assert!(matches!(tried(b"\xff\xfe{\0"), DiscoverError::NotUtf8(0)));
-    assert!(matches!(tried(b"openapi: 3.0.0\ninfo:\n  title: x\n"), DiscoverError::Yaml));
+    assert!(matches!(tried(b"openapi: 3.0.0\ninfo:\n  title: x\n"), DiscoverError::NoPaths));
+    for (yaml, line) in [
+        ("openapi: 3.0.0\npaths: {\n", 3),
+        ("openapi: 3.0.0\nopenapi: 3.1.0\n", 2),
+        ("openapi: 3.0.0\n---\nopenapi: 3.0.0\n", 2),
+        ("openapi: *nobody\n", 1),
+    ] {
+        let refused = tried(yaml.as_bytes());
+        assert!(
+            matches!(refused, DiscoverError::NotYaml { line: at, .. } if at.abs_diff(line) <= 1),
+            "{yaml}: {refused}"
+        );
+    }
+    let nested: String = (0..200).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
+    let refused = tried(format!("openapi: 3.0.0\n{nested}").as_bytes());
+    assert!(refused.to_string().contains("nested deeper"), "{refused}");
+    let flow = format!("openapi: 3.0.0\npaths: {}{}\n", "[".repeat(200), "]".repeat(200));
+    assert!(matches!(tried(flow.as_bytes()), DiscoverError::NotYaml { line: 2, .. }));
+    // 10^9 words from 10 lines.
+    let mut laughs = "openapi: 3.0.0\ninfo:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for n in 1..9 {
+        laughs += &format!("  a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", "));
+    }
+    assert!(matches!(tried(laughs.as_bytes()), DiscoverError::NotYaml { .. }));
     assert!(matches!(tried(b"{\"openapi\": \"3.0.0\""), DiscoverError::NotJson { line: 1, .. }));
     assert!(matches!(tried(b"{\"swagger\": \"2.0\", \"paths\": {}}"), DiscoverError::Swagger));
     assert!(matches!(tried(b"{\"openapi\": \"3.0.0\"}"), DiscoverError::NoPaths));

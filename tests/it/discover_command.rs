@@ -65,10 +65,10 @@ fn the_report_has_a_reason_for_each_place_and_obeys_the_threshold() {
 #[test]
 fn each_mistake_is_said_in_two_lines() {
     let [yaml, swagger, binary, list] =
-        [b"openapi: 3.0.0\npaths: {}\n".as_slice(), b"{\"swagger\":\"2.0\"}", b"\xff\xfe", b"[1]"].map(written);
+        [b"openapi: 3.0.0\npaths: [\n".as_slice(), b"{\"swagger\":\"2.0\"}", b"\xff\xfe", b"[1]"].map(written);
     let path = |file: &tempfile::NamedTempFile| file.path().to_str().unwrap().to_owned();
     for (file, what, help) in [
-        (path(&yaml), "looks like YAML", "yq -o json"),
+        (path(&yaml), "not YAML that can be read: line ", "yq -o json"),
         (path(&swagger), "OpenAPI 2", "swagger2openapi"),
         (path(&binary), "not UTF-8", "iconv"),
         (path(&list), "neither an OpenAPI document", "HAR 1.2"),
