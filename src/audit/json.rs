@@ -1,5 +1,7 @@
 //! One JSON line, written member by member: strings are capped and escaped so that no text can leave its place.
 
+use std::ops::Range;
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 /// Bytes of text kept of one string; longer ones end in `…`.
@@ -136,6 +138,12 @@ impl<'b> Json<'b> {
 
     pub(super) fn number(&mut self, number: u64) {
         push_number(self.out, number);
+    }
+
+    /// Members that stand at `text` already, once more. They are followed by others or by the end, as there.
+    pub(super) fn again(&mut self, text: Range<usize>) {
+        self.out.extend_from_within(text);
+        self.first = false;
     }
 
     pub(super) fn len(&self) -> usize {

@@ -1,7 +1,7 @@
 //! Events in, exact JSON lines out (schema 1). Classes, counts, names and keyed references are written; a value, a raw path
 //! or a token has no way in, because no field of an event carries one but the ids that become references here.
 
-use std::{io::Write, net::IpAddr};
+use std::{io::Write, net::IpAddr, ops::Range};
 
 use super::{
     error::AuditError,
@@ -140,11 +140,12 @@ impl Recorder {
             json.name("subjects");
             json.open(b'[');
             let mut counts = Counts::default();
+            let mut before = None;
             while let Some((subject, others)) = rest.split_first() {
                 if counts.subjects as usize == SUBJECTS || (counts.subjects > 0 && json.len() - start > SOFT_BYTES) {
                     break;
                 }
-                self.subject(&mut json, event, subject);
+                self.subject(&mut json, event, subject, &mut before);
                 counts.add(subject);
                 rest = others;
             }
@@ -187,7 +188,14 @@ impl Recorder {
         json.close(b'}');
     }
 
-    fn subject(&self, json: &mut Json<'_>, event: &AccessEvent, subject: &Subject) {
+    /// `before` is the subject before it, and where the text behind its reference stands: in a list it is the same for nearly all.
+    fn subject<'s>(
+        &self,
+        json: &mut Json<'_>,
+        event: &AccessEvent,
+        subject: &'s Subject,
+        before: &mut Option<(&'s Subject, Range<usize>)>,
+    ) {
         json.item();
         json.open(b'{');
         if let (Some(id), Some(key)) = (&subject.seen.subject, &self.subject_ref) {
@@ -195,18 +203,36 @@ impl Recorder {
             let bytes = reference::subject(key, &subject.kind, upstream, id.expose());
             json.base64("ref", reference::SUBJECT, &bytes);
         }
-        json.member("type", &subject.kind);
-        let seen = &subject.seen;
-        for (name, set) in [
-            ("reveal", seen.reveal),
-            ("mask", seen.mask),
-            ("pseudonym", seen.pseudonym),
-            ("redact", seen.redact),
-            ("capped", seen.capped),
-        ] {
-            classes(json, name, set, &event.classes);
+        let start = json.len();
+        match before {
+            Some((before, text)) if is_seen_alike(before, subject) => json.again(text.clone()),
+            _ => seen(json, event, subject),
         }
+        *before = Some((subject, start..json.len()));
         json.close(b'}');
+    }
+}
+
+/// Whether only the ids of two subjects differ.
+fn is_seen_alike(one: &Subject, other: &Subject) -> bool {
+    let sets = |subject: &Subject| {
+        let seen = &subject.seen;
+        (seen.subject.is_some(), [seen.reveal, seen.mask, seen.pseudonym, seen.redact, seen.capped])
+    };
+    one.kind == other.kind && sets(one) == sets(other)
+}
+
+fn seen(json: &mut Json<'_>, event: &AccessEvent, subject: &Subject) {
+    json.member("type", &subject.kind);
+    let seen = &subject.seen;
+    for (name, set) in [
+        ("reveal", seen.reveal),
+        ("mask", seen.mask),
+        ("pseudonym", seen.pseudonym),
+        ("redact", seen.redact),
+        ("capped", seen.capped),
+    ] {
+        classes(json, name, set, &event.classes);
     }
 }
 

@@ -2,15 +2,29 @@
 
 use std::fmt;
 
-use aws_lc_rs::hmac;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Sha256, digest::common::Block};
+use zeroize::Zeroize;
 
-/// A key for one purpose. No `Debug` output beyond its name, no way to read it back.
+use super::sha256;
+
+/// A key for one purpose. No `Debug` output beyond its name, no way to read it back; wiped when it is dropped.
+///
+/// It holds the two states that hashing the padded key leaves behind, so that a tag of a short text costs two or three blocks.
 #[derive(Clone)]
-pub struct MacKey(hmac::Key);
+pub struct MacKey(Hmac<Sha256>);
 
 impl MacKey {
     pub(super) fn new(bytes: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+        let mut block = Block::<Sha256>::default();
+        if let Some(start) = block.get_mut(..bytes.len()) {
+            start.copy_from_slice(bytes);
+        } else if let Some(start) = block.first_chunk_mut() {
+            *start = sha256(&[bytes]);
+        }
+        let key = Self(Hmac::new(&block));
+        block.zeroize();
+        key
     }
 
     /// The tag over `label` as it is and `parts`, each framed by its length as in [`Self::mac`].
@@ -26,15 +40,13 @@ impl MacKey {
     }
 
     fn tag(&self, label: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.0);
+        let mut context = self.0.clone();
         context.update(label);
         for part in parts {
             context.update(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
             context.update(part);
         }
-        let mut out = [0; 32];
-        out.copy_from_slice(context.sign().as_ref());
-        out
+        context.finalize().into_bytes().into()
     }
 }
 

@@ -6,7 +6,7 @@ use base64::{Engine, prelude::*};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{access, clock, outcome, principal, reveal, subject, subject_key};
+use super::{access, clock, outcome, principal, reveal, set, subject, subject_key};
 use crate::{
     audit::{
         AuditError, case_reference,
@@ -179,6 +179,27 @@ fn what_happens_to_the_gateway_is_recorded_too() {
 }
 
 proptest! {
+    #[test]
+    fn a_subject_reads_among_others_as_it_does_alone(
+        shapes in prop::collection::vec((0_u8..3, any::<bool>(), 0_u8..2, prop::collection::vec(0_usize..4, 5)), 1..12)
+    ) {
+        let one = |at: usize, (kind, named, id, sets): &(u8, bool, u8, Vec<usize>)| {
+            let set = |at: usize| set(&[vec![], vec![0], vec![1, 2], vec![3]][sets[at]]);
+            let mut subject = subject(&format!("C-{at}-{id}"));
+            subject.kind = ["customer", "ticket", "customer\""][usize::from(*kind)].into();
+            let seen = &mut subject.seen;
+            if !named {
+                seen.subject = None;
+            }
+            (seen.reveal, seen.mask, seen.pseudonym, seen.redact, seen.capped) = (set(0), set(1), set(2), set(3), set(4));
+            subject
+        };
+        let subjects: Vec<_> = shapes.iter().enumerate().map(|(at, shape)| one(at, shape)).collect();
+        let of = |subjects| record(&Event::Access(access(AccessKind::Reveal { part: 1 }, 1, subjects)))["subjects"].take();
+        let alone: Vec<Value> = subjects.iter().map(|subject| of(vec![subject.clone()])[0].take()).collect();
+        prop_assert_eq!(of(subjects), Value::Array(alone));
+    }
+
     #[test]
     fn any_names_make_one_line_of_json_that_holds_them(id in "\\PC{1,80}", role in any::<String>(), session in any::<String>()) {
         let mut event = access(AccessKind::Deny, 1, vec![]);
