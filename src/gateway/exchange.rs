@@ -99,19 +99,20 @@ impl<'w> Exchange<'w> {
         let (site, head, body) = self.accept(incoming)?;
         let principal = self.identify(&head)?;
         if verify::is_asked(&head) {
-            return verify::answer(self, &site, &principal, head, body).await;
+            return Box::pin(verify::answer(self, &site, &principal, head, body)).await;
         }
         let (matched, route) = self.map(&site, &head)?;
         let plan = self.authorise(&site, &route, &principal)?;
         if let BodyFormat::Batch(kind) = route.request_format {
             let call = Call { matched, route, plan };
-            return batch::run(self, &site, &principal, call, kind, (head, body)).await;
+            return Box::pin(batch::run(self, &site, &principal, call, kind, (head, body))).await;
         }
         if route.request_format == BodyFormat::Mcp {
-            return mcp::answer(self, &site, &principal, mcp::Mapped { matched, route, plan }, head, body).await;
+            let mapped = mcp::Mapped { matched, route, plan };
+            return Box::pin(mcp::answer(self, &site, &principal, mapped, head, body)).await;
         }
         if route.request_format == BodyFormat::GraphQl {
-            return graphql::answer(self, &site, &principal, (&matched, &route, &plan), head, body).await;
+            return Box::pin(graphql::answer(self, &site, &principal, (&matched, &route, &plan), head, body)).await;
         }
         let outbound = request::protect(self, &site, &route, &matched, &plan, head, body).await?;
         self.meter = budget::open(self, &site, &route, &matched, &plan, outbound.written)?;

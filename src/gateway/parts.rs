@@ -3,6 +3,7 @@
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
+use http_body::Body as _;
 use http_body_util::BodyExt;
 
 use super::{
@@ -189,7 +190,14 @@ impl Parts {
 
     /// The first part, recorded: what the response's head waits for. The second value is the record's reference.
     pub(super) async fn first(&mut self, ending: &Ending) -> Result<(Bytes, Option<String>), PartError> {
-        let window = self.window(FIRST_WINDOW_BYTES.min(self.bounds.window_bytes), ending).await?;
+        let enough = FIRST_WINDOW_BYTES.min(self.bounds.window_bytes);
+        if let Some(length) = self.body.size_hint().exact() {
+            // Masks are seldom much longer than what they stand for.
+            let room = usize::try_from(length).unwrap_or(usize::MAX);
+            let room = room.saturating_add(room / 4 + 256);
+            self.out.reserve_exact(room.min(enough + MAX_FRAME_BYTES));
+        }
+        let window = self.window(enough, ending).await?;
         let (bytes, clearance) = self.clear(window, ending).await?;
         Ok((bytes, clearance.reference()))
     }
@@ -278,7 +286,7 @@ impl Parts {
     async fn push(&mut self, data: &[u8], ending: &Ending) -> Result<(), PartError> {
         self.received += data.len() as u64;
         if self.opening.is_some() {
-            return self.push_stored(data, ending).await;
+            return Box::pin(self.push_stored(data, ending)).await;
         }
         let (Some(decoder), Some(view)) = (&mut self.decoder, &mut self.view) else { return Ok(()) };
         let (out, status) = (&mut self.out, &ending.shared().status);
@@ -322,7 +330,7 @@ impl Parts {
                 decoded.extend_from_slice(bytes);
                 Ok::<(), PartError>(())
             })?;
-            self.show_stored(&decoded, ending).await?;
+            Box::pin(self.show_stored(&decoded, ending)).await?;
         } else if let Some(view) = &mut self.view {
             decoder.finish(|decoded| view.push(decoded, &mut self.out).map_err(PartError::Rewrite))?;
         }
@@ -332,7 +340,7 @@ impl Parts {
             return Ok(Vec::new());
         }
         let sightings = match &mut self.opening {
-            Some(opening) => opening.finish(&mut view, &mut self.out, ending).await?,
+            Some(opening) => Box::pin(opening.finish(&mut view, &mut self.out, ending)).await?,
             None => view.finish(&mut self.out)?,
         };
         if let Some(route) = &ending.route {

@@ -79,7 +79,9 @@ pub(super) async fn protect(
         let limit = (exchange.snapshot.limits.guarded_body_bytes, "limits.guarded_body_bytes");
         let bytes = read(exchange, body, limit).await?;
         let call = (route, plan, matched);
-        let content = call::content(&exchange.snapshot, call, &head.method, &head.headers, &bytes).await?;
+        let content = call::content(&exchange.snapshot, call, &head.method, &head.headers, &bytes);
+        // Most requests carry no body: their future has no room for what only bodies need.
+        let content = Box::pin(content).await?;
         (written, unnamed, media) = (content.written, content.unnamed, content.media);
         looked_for = looked_for.union(content.looked_for);
         known.extend(content.known);

@@ -119,7 +119,7 @@ where
         let times = self.shared.upstream.times;
         let (mut lease, mut is_fresh) = match self.awake().await {
             Some((sender, born)) => (self.lease(sender, born, permit), false),
-            None => (self.open(permit).await?, true),
+            None => (Box::pin(self.open(permit)).await?, true),
         };
         let response = loop {
             adapt(&mut request, &lease.sender, &self.shared.upstream);
@@ -133,7 +133,7 @@ where
                         Some(unsent) if !is_fresh => {
                             request = unsent;
                             is_fresh = true;
-                            lease = self.open(lease.permit).await?;
+                            lease = Box::pin(self.open(lease.permit)).await?;
                         }
                         _ => return Err(failure(failed.error())),
                     }
