@@ -151,8 +151,14 @@ impl<'b> Scan<'b> {
         {
             self.glued(last.start);
         }
+        let disguised =
+            ssn::disguised(bytes, &self.groups).filter(|found| self.sought.wants(Entity::UsSsn, found.score));
+        if let Some(found) = disguised {
+            take(&mut self.groups, found);
+            self.spots.push(found);
+        }
         self.numbers();
-        end
+        disguised.map_or(end, |found| found.end.max(end))
     }
 
     /// The MAC address whose first digits are at `here`.

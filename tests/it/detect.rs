@@ -151,7 +151,7 @@ fn labelled(table: &mut Table, text: &str, spans: &Value, [kind, start, end]: [&
                 "EMAIL_ADDRESS" => Entity::Email,
                 "PHONE_NUMBER" => Entity::Phone,
                 "IBAN_CODE" => Entity::Iban,
-                "US_SSN" => Entity::UsSsn,
+                "US_SSN" | "SOCIAL_SECURITY_NUMBER" => Entity::UsSsn,
                 _ => return None,
             };
             Some(Label { start: byte(text, &span[start]), end: byte(text, &span[end]), entity })
@@ -186,7 +186,7 @@ fn labelled_sentences_of_others_are_read_as_well() {
 }
 
 #[test]
-fn disguised_addresses_of_others_are_found() {
+fn disguised_values_of_others_are_found() {
     for text in data("pii_anon_adversarial", ".jsonl") {
         let mut table = Table::new();
         for line in text.lines() {
@@ -194,6 +194,7 @@ fn disguised_addresses_of_others_are_found() {
             labelled(&mut table, row["text"].as_str().unwrap(), &row["spans"], ["type", "start", "end"]);
         }
         reaches("adversarial", &table, Entity::Email, 0.95, 0.99);
+        reaches("adversarial", &table, Entity::UsSsn, 0.99, 0.99);
     }
 }
 
