@@ -5,14 +5,15 @@
 use super::{
     Spot, at,
     chain::{Gap, Group},
-    context, ids,
+    context::Text,
+    ids,
     sought::Sought,
     topics::Topic,
 };
 use crate::model::Entity;
 
 /// Claims the groups that make a number.
-pub(super) fn claim(bytes: &[u8], groups: &mut [Group], sought: &Sought, found: &mut Vec<Spot>) {
+pub(super) fn claim(bytes: &Text<'_>, groups: &mut [Group], sought: &Sought, found: &mut Vec<Spot>) {
     for first in 0..groups.len() {
         let written = written(bytes, groups, first).filter(|(_, score)| sought.wants(Entity::UsSsn, *score));
         let Some((used, score)) = written else { continue };
@@ -27,11 +28,11 @@ pub(super) fn claim(bytes: &[u8], groups: &mut [Group], sought: &Sought, found: 
 }
 
 /// How many groups from `first` make a number, and its score.
-fn written(bytes: &[u8], groups: &[Group], first: usize) -> Option<(usize, u8)> {
+fn written(bytes: &Text<'_>, groups: &[Group], first: usize) -> Option<(usize, u8)> {
     let rest = groups.get(first..)?;
     let one = rest.first().filter(|group| !group.taken)?;
     let before = at(bytes, one.start.wrapping_sub(1));
-    let named = || context::words(bytes, one.start, one.start).before(Topic::UsSsn);
+    let named = || bytes.before(one.start).before(Topic::UsSsn);
     if before == b'+' || before == b'#' {
         return None;
     }
@@ -66,7 +67,7 @@ fn written(bytes: &[u8], groups: &[Group], first: usize) -> Option<(usize, u8)> 
 
 /// The number next to the word in which a few letters look like digits, as text recognition leaves them and people hide
 /// them: `418-71-3S3O`. Letters end a chain, so it starts before `groups` or at one of the last of them.
-pub(super) fn disguised(bytes: &[u8], groups: &[Group]) -> Option<Spot> {
+pub(super) fn disguised(bytes: &Text<'_>, groups: &[Group]) -> Option<Spot> {
     let (first, last) = (groups.first()?.start, groups.last()?.end);
     let set = |place: usize| SEPARATORS.contains(&at(bytes, place));
     let behind = alike(at(bytes, last)).is_some() || (set(last) && alike(at(bytes, last + 1)).is_some());
@@ -77,7 +78,7 @@ pub(super) fn disguised(bytes: &[u8], groups: &[Group]) -> Option<Spot> {
 }
 
 /// The number with look-alikes that starts at `start`.
-fn read(bytes: &[u8], start: usize) -> Option<Spot> {
+fn read(bytes: &Text<'_>, start: usize) -> Option<Spot> {
     let end = start + SHAPE.len();
     let text = bytes.get(start..end)?;
     let sign = text.get(3).filter(|sign| SEPARATORS.contains(sign))?;
@@ -100,7 +101,7 @@ fn read(bytes: &[u8], start: usize) -> Option<Spot> {
     if !ids::bounded(bytes, start, end) {
         return None;
     }
-    let words = context::words(bytes, start, start);
+    let words = bytes.before(start);
     let named = words.before(Topic::UsSsn) && !words.reference();
     named.then_some(Spot { start, end, entity: Entity::UsSsn, score: DISGUISED })
 }
