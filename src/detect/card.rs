@@ -3,13 +3,14 @@
 use super::{
     Spot, at,
     chain::{Gap, Group},
-    context, phone,
+    context::Text,
+    phone,
     topics::Topic,
 };
 use crate::model::Entity;
 
 /// Claims the groups that make a card number.
-pub(super) fn claim(bytes: &[u8], groups: &mut [Group], found: &mut Vec<Spot>) {
+pub(super) fn claim(bytes: &Text<'_>, groups: &mut [Group], found: &mut Vec<Spot>) {
     let mut first = 0;
     while first < groups.len() {
         match longest(bytes, groups, first) {
@@ -29,7 +30,7 @@ pub(super) fn claim(bytes: &[u8], groups: &mut [Group], found: &mut Vec<Spot>) {
 }
 
 /// The longest card number that starts at group `first`: its last group and score.
-fn longest(bytes: &[u8], groups: &[Group], first: usize) -> Option<(usize, u8)> {
+fn longest(bytes: &Text<'_>, groups: &[Group], first: usize) -> Option<(usize, u8)> {
     let mut digits = [0_u8; MAX_DIGITS];
     let (mut count, mut best) = (0, None);
     let candidates = groups.get(first..)?;
@@ -49,7 +50,13 @@ fn longest(bytes: &[u8], groups: &[Group], first: usize) -> Option<(usize, u8)> 
     best
 }
 
-fn score(bytes: &[u8], number: &[u8], groups: &[Group], before: Option<&Group>, after: Option<&Group>) -> Option<u8> {
+fn score(
+    bytes: &Text<'_>,
+    number: &[u8],
+    groups: &[Group],
+    before: Option<&Group>,
+    after: Option<&Group>,
+) -> Option<u8> {
     let [from, ..] = groups else { return None };
     let all_equal = number.iter().all(|digit| Some(digit) == number.first());
     if number.len() < MIN_DIGITS || all_equal || !luhn(number) {
@@ -78,7 +85,7 @@ fn score(bytes: &[u8], number: &[u8], groups: &[Group], before: Option<&Group>, 
     if groups.len() == 1 && from.gap == Gap::Dot && before.is_some_and(|whole| whole.len() <= 3) {
         return None;
     }
-    let words = context::words(bytes, from.start, from.start);
+    let words = bytes.before(from.start);
     let card = words.before(Topic::Card);
     if issued(number) {
         // Old Visa numbers have 13 digits, and so has every article: those of Germany start with 4 as well.
@@ -91,8 +98,8 @@ fn score(bytes: &[u8], number: &[u8], groups: &[Group], before: Option<&Group>, 
     (card && !words.reference()).then_some(70)
 }
 
-fn named(bytes: &[u8], start: usize) -> bool {
-    context::words(bytes, start, start).before(Topic::Card)
+fn named(bytes: &Text<'_>, start: usize) -> bool {
+    bytes.before(start).before(Topic::Card)
 }
 
 /// Whether letters are joined to the groups: `36677496-7390-4801-ae77`.

@@ -3,7 +3,7 @@
 use super::{
     Spot, at,
     chain::{Gap, Group},
-    context,
+    context::Text,
     fold::LETTER,
     ids,
     sought::Sought,
@@ -12,7 +12,7 @@ use super::{
 use crate::model::Entity;
 
 /// The passport or driving licence that the word `start..end`, letters and digits, is.
-pub(super) fn word(bytes: &[u8], start: usize, end: usize, sought: &Sought) -> Option<Spot> {
+pub(super) fn word(bytes: &Text<'_>, start: usize, end: usize, sought: &Sought) -> Option<Spot> {
     let word = bytes.get(start..end).filter(|word| (6..=18).contains(&word.len()))?;
     let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
     if digits < 3 || word.contains(&LETTER) || !ids::bounded(bytes, start, end) {
@@ -22,7 +22,7 @@ pub(super) fn word(bytes: &[u8], start: usize, end: usize, sought: &Sought) -> O
     if !british && digits < 4 {
         return None;
     }
-    let words = context::words(bytes, start, end);
+    let words = bytes.around(start, end);
     let (entity, score) = match () {
         () if british => (Entity::DrivingLicence, if words.reference() { 50 } else { 80 }),
         () if word.len() <= 9 && digits >= 3 && words.before(Topic::Passport) => (Entity::Passport, 75),
@@ -55,7 +55,7 @@ fn is_british_licence(word: &[u8]) -> bool {
 }
 
 /// Claims the groups that words around them say are a date of birth, an account, a passport or a licence.
-pub(super) fn claim(bytes: &[u8], groups: &mut [Group], sought: &Sought, spots: &mut Vec<Spot>) {
+pub(super) fn claim(bytes: &Text<'_>, groups: &mut [Group], sought: &Sought, spots: &mut Vec<Spot>) {
     let mut first = 0;
     while let Some(group) = groups.get(first) {
         let found = if group.taken { None } else { spot(bytes, groups, first, sought) };
@@ -69,7 +69,7 @@ pub(super) fn claim(bytes: &[u8], groups: &mut [Group], sought: &Sought, spots: 
     }
 }
 
-fn spot(bytes: &[u8], groups: &[Group], first: usize, sought: &Sought) -> Option<(usize, Spot)> {
+fn spot(bytes: &Text<'_>, groups: &[Group], first: usize, sought: &Sought) -> Option<(usize, Spot)> {
     let group = groups.get(first)?;
     let start = group.start;
     if is_word(at(bytes, start.wrapping_sub(1))) {
@@ -107,7 +107,7 @@ fn spot(bytes: &[u8], groups: &[Group], first: usize, sought: &Sought) -> Option
     if !(6..=18).contains(&digits) {
         return None;
     }
-    let words = context::words(bytes, start, ending(together));
+    let words = bytes.before(start);
     if words.before(Topic::Phone) {
         return None;
     }
@@ -120,12 +120,12 @@ fn spot(bytes: &[u8], groups: &[Group], first: usize, sought: &Sought) -> Option
 }
 
 /// Whether words before `start` speak of a birth; French `né le` too, of which folding leaves what other languages have.
-fn born(bytes: &[u8], start: usize) -> bool {
+fn born(bytes: &Text<'_>, start: usize) -> bool {
     let french = [&b"ne le "[..], b"nee le ", b"ne(e) le "].iter().any(|words| {
         start >= words.len()
             && bytes.get(start - words.len()..start).is_some_and(|text| text.eq_ignore_ascii_case(words))
     });
-    french || context::words(bytes, start, start).before(Topic::BirthDate)
+    french || bytes.before(start).before(Topic::BirthDate)
 }
 
 /// Where a date that ends with the year at `year` starts: `12 May 1984`, `May 12th, 1984`, `12. Mai 1984`, `12 de mayo de 1984`.

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use super::first;
+
 /// Stands for a letter or digit outside ASCII that looks like none in it.
 pub(super) const LETTER: u8 = 0x80;
 /// Stands for any other character outside ASCII.
@@ -15,19 +17,21 @@ pub(super) struct Folded<'t> {
     bytes: Cow<'t, [u8]>,
     /// After each character outside ASCII and each reference.
     steps: Vec<Step>,
+    /// How many of them were before the last place that was asked for.
+    passed: usize,
 }
 
 impl<'t> Folded<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        let special = |byte: &u8| !byte.is_ascii() || *byte == b'&';
-        if text.is_ascii() && memchr::memchr(b'&', text.as_bytes()).is_none() {
-            return Self { text, bytes: Cow::Borrowed(text.as_bytes()), steps: Vec::new() };
+        let special = |text: &str| {
+            first(text.as_bytes(), |byte| byte >> 7 | u8::from(byte == b'&'), |byte| !byte.is_ascii() || byte == b'&')
+        };
+        if special(text).is_none() {
+            return Self { text, bytes: Cow::Borrowed(text.as_bytes()), steps: Vec::new(), passed: 0 };
         }
         let (mut bytes, mut steps) = (Vec::with_capacity(text.len()), Vec::new());
         let mut rest = text;
-        while let Some((plain, tail)) =
-            rest.as_bytes().iter().position(special).and_then(|at| rest.split_at_checked(at))
-        {
+        while let Some((plain, tail)) = special(rest).and_then(|at| rest.split_at_checked(at)) {
             bytes.extend_from_slice(plain.as_bytes());
             let (read, width) = match tail.strip_prefix('&') {
                 Some(after) => match reference(after.as_bytes()) {
@@ -45,21 +49,27 @@ impl<'t> Folded<'t> {
             });
         }
         bytes.extend_from_slice(rest.as_bytes());
-        Self { text, bytes: Cow::Owned(bytes), steps }
+        Self { text, bytes: Cow::Owned(bytes), steps, passed: 0 }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The span of the text that the folded bytes `start..end` came from; on character boundaries.
-    pub(super) fn span(&self, start: usize, end: usize) -> (usize, usize) {
+    /// The span of the text that the folded bytes `start..end` came from; on character boundaries. Quick for spans in order.
+    pub(super) fn span(&mut self, start: usize, end: usize) -> (usize, usize) {
         (self.origin(start).0, self.origin(end.saturating_sub(1)).1)
     }
 
     /// Where what reads as the byte at `folded` starts and ends in the text.
-    fn origin(&self, folded: usize) -> (usize, usize) {
-        let after = self.steps.partition_point(|step| step.folded <= folded);
+    fn origin(&mut self, folded: usize) -> (usize, usize) {
+        let steps = self.steps.get(self.passed..).unwrap_or_default();
+        self.passed += steps.iter().take_while(|step| step.folded <= folded).count();
+        let before = self.steps.get(..self.passed).unwrap_or_default();
+        if before.last().is_some_and(|step| step.folded > folded) {
+            self.passed = before.partition_point(|step| step.folded <= folded);
+        }
+        let after = self.passed;
         let (base, to) = after.checked_sub(1).and_then(|at| self.steps.get(at)).map_or((0, 0), |s| (s.folded, s.to));
         let plain = to + (folded - base);
         // The byte that the next character, or one after invisible ones, reads as.
@@ -188,7 +198,7 @@ mod tests {
     #[test]
     fn spans_map_back_to_the_text() {
         let text = "ж４1\u{200b}2\u{200b}é";
-        let folded = Folded::new(text);
+        let mut folded = Folded::new(text);
         assert_eq!(folded.bytes(), [LETTER, b'4', b'1', b'2', b'e']);
         let (start, end) = folded.span(1, 4);
         assert_eq!(&text[start..end], "４1\u{200b}2");
@@ -202,7 +212,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_folded_byte_maps_back_to_the_character_it_came_from(text in "([a-z0-9@.&]|&#64;|&commat;|[é٣４\u{200b}\u{430}€–]){0,40}") {
-            let folded = Folded::new(&text);
+            let mut folded = Folded::new(&text);
             let mut before = 0;
             for place in 0..folded.bytes().len() {
                 let (start, end) = folded.span(place, place + 1);

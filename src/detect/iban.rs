@@ -11,21 +11,23 @@ pub(super) fn around(bytes: &[u8], digit: usize) -> Option<Spot> {
     if !country.iter().all(u8::is_ascii_uppercase) || !at(bytes, digit + 1).is_ascii_digit() {
         return None;
     }
-    let place = LENGTHS.binary_search_by(|(code, _)| code.as_bytes().cmp(&country)).ok()?;
-    let length = LENGTHS.get(place)?.1;
     let before = bytes.get(..start)?;
-    let named =
-        before.len() >= 4 && before.get(before.len() - 4..).is_some_and(|word| word.eq_ignore_ascii_case(b"iban"));
-    if !named && before.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == LETTER) {
+    let glued = before.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == LETTER);
+    if glued && !before.last_chunk::<4>().is_some_and(|word| word.eq_ignore_ascii_case(b"iban")) {
         return None;
     }
-    let (mut number, mut position) = (Vec::with_capacity(length), start);
-    let (mut gaps, mut small, mut capital) = (0, false, false);
-    while number.len() < length {
+    let place = LENGTHS.binary_search_by(|(code, _)| code.as_bytes().cmp(&country)).ok()?;
+    let length = LENGTHS.get(place)?.1;
+    let mut slots = [0; MOST_BYTES];
+    let number = slots.get_mut(..length)?;
+    let mut position = start;
+    let (mut read, mut gaps, mut small, mut capital) = (0, 0, false, false);
+    while let Some(slot) = number.get_mut(read) {
         let byte = at(bytes, position);
         position += 1;
         if byte.is_ascii_alphanumeric() {
-            number.push(byte.to_ascii_uppercase());
+            *slot = byte.to_ascii_uppercase();
+            read += 1;
             small |= byte.is_ascii_lowercase();
             capital |= byte.is_ascii_uppercase();
             gaps = 0;
@@ -40,7 +42,7 @@ pub(super) fn around(bytes: &[u8], digit: usize) -> Option<Spot> {
         return None;
     }
     let bounded = !at(bytes, position).is_ascii_alphanumeric() && at(bytes, position) != LETTER;
-    (bounded && at(&number, 2).is_ascii_digit() && at(&number, 3).is_ascii_digit() && valid(&number)).then_some(Spot {
+    (bounded && at(number, 2).is_ascii_digit() && at(number, 3).is_ascii_digit() && valid(number)).then_some(Spot {
         start,
         end: position,
         entity: Entity::Iban,
@@ -57,6 +59,9 @@ fn valid(number: &[u8]) -> bool {
     });
     rest == 1
 }
+
+/// The longest there is.
+const MOST_BYTES: usize = 34;
 
 /// Country and length: the SWIFT IBAN registry, and countries outside it that write IBANs.
 const LENGTHS: [(&str, usize); 111] = [

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use super::{
     Spot, at,
     chain::{Gap, Group},
-    context,
+    context::Text,
     fold::LETTER,
     sought::Sought,
 };
@@ -21,7 +21,7 @@ pub(super) fn dotted(bytes: &[u8], groups: &[Group], first: usize) -> bool {
 }
 
 /// The IPv4 addresses among `groups`.
-pub(super) fn ipv4(bytes: &[u8], groups: &mut [Group], sought: &Sought, spots: &mut Vec<Spot>) {
+pub(super) fn ipv4(bytes: &Text<'_>, groups: &mut [Group], sought: &Sought, spots: &mut Vec<Spot>) {
     for first in 0..groups.len().saturating_sub(3) {
         if !dotted(bytes, groups, first) {
             continue;
@@ -42,7 +42,7 @@ pub(super) fn ipv4(bytes: &[u8], groups: &mut [Group], sought: &Sought, spots: &
         if glued || padded || (before == b':' && at(bytes, from.wrapping_sub(2)) == b':') {
             continue;
         }
-        let reference = context::words(bytes, from, to).reference();
+        let reference = bytes.before(from).reference();
         // Four small numbers are as often a version or a chapter.
         let score = match (reference, low) {
             (true, _) => 30,

@@ -5,7 +5,7 @@
 use super::{
     Spot, at,
     chain::{Gap, Group},
-    context,
+    context::Text,
     fold::LETTER,
     machine,
     topics::Topic,
@@ -13,7 +13,7 @@ use super::{
 use crate::model::Entity;
 
 /// Claims the groups that make a number.
-pub(super) fn claim(bytes: &[u8], groups: &mut [Group], found: &mut Vec<Spot>) {
+pub(super) fn claim(bytes: &Text<'_>, groups: &mut [Group], found: &mut Vec<Spot>) {
     exclude(bytes, groups);
     let mut first = 0;
     while let Some(rest) = groups.get(first..).filter(|rest| !rest.is_empty()) {
@@ -32,7 +32,7 @@ pub(super) fn claim(bytes: &[u8], groups: &mut [Group], found: &mut Vec<Spot>) {
 }
 
 /// The number that starts with the first group: how many groups, where it starts, its score.
-fn number(bytes: &[u8], groups: &[Group], after: Option<&Group>) -> Option<(usize, usize, u8)> {
+fn number(bytes: &Text<'_>, groups: &[Group], after: Option<&Group>) -> Option<(usize, usize, u8)> {
     let first = groups.first()?;
     let digits = first.digits(bytes);
     let open = usize::from(at(bytes, first.start.wrapping_sub(1)) == b'(');
@@ -55,7 +55,7 @@ fn number(bytes: &[u8], groups: &[Group], after: Option<&Group>) -> Option<(usiz
         .or_else(|| mobile(digits, groups));
     // The words are read last: looking at them costs more than all the rest.
     let (used, score) = formed.or_else(|| spoken(groups))?;
-    let words = context::words(bytes, start, start);
+    let words = bytes.before(start);
     let named = words.before(Topic::Phone);
     // A number that has the form of one counts unless it is called something else; any other only next to the word.
     let other = if formed.is_some() && named { words.labelled() } else { words.reference() };

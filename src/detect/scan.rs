@@ -4,7 +4,8 @@
 use super::{
     Spot, at, card,
     chain::{self, Group},
-    context, document, email,
+    context::Text,
+    document, email, first,
     fold::LETTER,
     iban, ids, machine, phone, secret,
     sought::Sought,
@@ -14,6 +15,7 @@ use crate::model::Entity;
 
 /// The pass.
 pub(super) struct Scan<'b> {
+    text: &'b Text<'b>,
     bytes: &'b [u8],
     sought: &'b Sought,
     spots: Vec<Spot>,
@@ -26,31 +28,48 @@ pub(super) struct Scan<'b> {
     run: usize,
 }
 
-/// What of [`Sought`] decides which signs are looked at.
-struct Wants {
+/// What of [`Sought`] decides which texts and signs are looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wants {
     secrets: bool,
     machines: bool,
     words: bool,
     ids: bool,
+    kinds: ids::Kinds,
     documents: bool,
+    /// How many digits must be near each other for anything to be found that has no other sign.
+    pub(super) least_digits: u8,
 }
 
-impl<'b> Scan<'b> {
-    pub(super) fn new(bytes: &'b [u8], sought: &'b Sought) -> Self {
+impl Wants {
+    pub(super) fn of(sought: &Sought) -> Self {
         let has = |entities: &[Entity]| entities.iter().any(|entity| sought.has(*entity));
         let documents = has(&[Entity::Passport, Entity::DrivingLicence, Entity::BirthDate, Entity::BankAccount]);
         let ids = Entity::ALL
             .into_iter()
             .any(|entity| entity.is_national_id() && sought.has(entity) && entity != Entity::UsSsn);
-        let wants = Wants {
+        Self {
             secrets: has(&[Entity::Secret]),
             machines: has(&[Entity::Ip, Entity::Mac]),
             words: ids || documents,
             ids,
+            kinds: ids::Kinds::sought(sought),
             documents,
-        };
+            least_digits: sought.least_digits(),
+        }
+    }
+
+    /// Whether a `:` or `=` is a sign.
+    pub(super) fn named(&self) -> bool {
+        self.secrets || self.machines
+    }
+}
+
+impl<'b> Scan<'b> {
+    pub(super) fn new(text: &'b Text<'b>, sought: &'b Sought, wants: Wants) -> Self {
         Self {
-            bytes,
+            text,
+            bytes: text.bytes(),
             sought,
             spots: Vec::new(),
             groups: Vec::new(),
@@ -67,7 +86,7 @@ impl<'b> Scan<'b> {
         if self.wants.secrets {
             self.private_keys();
         }
-        let named = self.wants.secrets || self.wants.machines;
+        let named = self.wants.named();
         let mut from = 0;
         while let Some(next) = self.bytes.get(from..).and_then(|rest| next_sign(rest, named)) {
             // Whatever was found around a sign, what comes next is behind it: an address may end before its last colon.
@@ -151,8 +170,14 @@ impl<'b> Scan<'b> {
         {
             self.glued(last.start);
         }
+        let disguised =
+            ssn::disguised(self.text, &self.groups).filter(|found| self.sought.wants(Entity::UsSsn, found.score));
+        if let Some(found) = disguised {
+            take(&mut self.groups, found);
+            self.spots.push(found);
+        }
         self.numbers();
-        end
+        disguised.map_or(end, |found| found.end.max(end))
     }
 
     /// The MAC address whose first digits are at `here`.
@@ -194,41 +219,41 @@ impl<'b> Scan<'b> {
     }
 
     fn word(&self, start: usize, end: usize) -> Option<Spot> {
-        let id = if self.wants.ids { ids::claim_word(self.bytes, start, end, self.sought) } else { None };
-        id.or_else(|| if self.wants.documents { document::word(self.bytes, start, end, self.sought) } else { None })
+        let id = if self.wants.ids { ids::claim_word(self.text, start, end, self.sought) } else { None };
+        id.or_else(|| if self.wants.documents { document::word(self.text, start, end, self.sought) } else { None })
     }
 
     /// Offers the groups to every numeric recogniser; who is surest of them takes them.
     fn numbers(&mut self) {
-        let Self { bytes, sought, spots, groups, offers, wants, .. } = self;
+        let Self { text, sought, spots, groups, offers, wants, .. } = self;
         let digits: usize = groups.iter().map(Group::len).sum();
         if wants.machines && groups.len() >= 4 {
-            machine::ipv4(bytes, groups, sought, spots);
+            machine::ipv4(text, groups, sought, spots);
         }
         if wants.ids {
             if digits >= LEAST_ID_DIGITS {
-                ids::offers(bytes, groups, sought, offers);
+                ids::offers(text, groups, wants.kinds, sought, offers);
                 ids::claim(offers, ids::SURE, groups, spots);
             }
             if digits >= LEAST_APART_DIGITS
-                && let Some(found) = ids::written_apart(bytes, groups, sought)
+                && let Some(found) = ids::written_apart(text, groups, sought)
             {
                 take(groups, found);
                 spots.push(found);
             }
         }
         if digits >= LEAST_DIGITS {
-            card::claim(bytes, groups, spots);
-            ssn::claim(bytes, groups, sought, spots);
+            card::claim(text, groups, spots);
+            ssn::claim(text, groups, sought, spots);
         }
         if wants.ids && digits >= LEAST_ID_DIGITS {
             ids::claim(offers, 0, groups, spots);
         }
         if wants.documents && digits >= LEAST_DOCUMENT_DIGITS {
-            document::claim(bytes, groups, sought, spots);
+            document::claim(text, groups, sought, spots);
         }
-        if digits >= LEAST_PHONE_DIGITS && !is_reference(bytes, groups, digits) {
-            phone::claim(bytes, groups, spots);
+        if digits >= LEAST_PHONE_DIGITS && !is_reference(text, groups, digits) {
+            phone::claim(text, groups, spots);
         }
     }
 
@@ -244,9 +269,9 @@ impl<'b> Scan<'b> {
 }
 
 /// Whether a long chain as a whole is called a reference: `tracking 9400 1136 0389 0940 6067 92`.
-fn is_reference(bytes: &[u8], groups: &[Group], digits: usize) -> bool {
-    let chain = groups.first().zip(groups.last()).filter(|_| digits >= LONG_DIGITS && groups.len() > 3);
-    chain.is_some_and(|(first, last)| context::words(bytes, first.start, last.end).reference())
+fn is_reference(text: &Text<'_>, groups: &[Group], digits: usize) -> bool {
+    let chain = groups.first().filter(|_| digits >= LONG_DIGITS && groups.len() > 3);
+    chain.is_some_and(|first| text.before(first.start).reference())
 }
 
 /// Where the sealed value (`fg1_…`, base64url or base32) with its `1` at `here` ends: nothing is cut out of one.
@@ -266,21 +291,24 @@ fn take(groups: &mut [Group], found: Spot) {
     }
 }
 
-/// The first byte a recogniser starts from. Whole chunks are judged at once, which compilers turn into vector code.
+/// The first byte a recogniser starts from.
 fn next_sign(bytes: &[u8], named: bool) -> Option<usize> {
-    let named = u8::from(named);
-    let sign = |byte: u8| {
+    let names = u8::from(named);
+    // The same twice: the first in a form that becomes vector code, the second in one that is quick for one byte.
+    let in_chunk = |byte: u8| {
         u8::from(byte.is_ascii_digit())
             | u8::from(byte == b'@')
             | u8::from(byte == b'%')
             | u8::from(byte == b'(')
             | u8::from(byte == b'[')
-            | (named & (u8::from(byte == b':') | u8::from(byte == b'=')))
+            | (names & (u8::from(byte == b':') | u8::from(byte == b'=')))
     };
-    let clean =
-        bytes.chunks_exact(CHUNK_BYTES).take_while(|chunk| chunk.iter().fold(0, |any, byte| any | sign(*byte)) == 0);
-    let skipped = clean.count() * CHUNK_BYTES;
-    bytes.get(skipped..)?.iter().position(|byte| sign(*byte) != 0).map(|at| skipped + at)
+    let is_sign = |byte: u8| match byte {
+        b'0'..=b'9' | b'@' | b'%' | b'(' | b'[' => true,
+        b':' | b'=' => named,
+        _ => false,
+    };
+    first(bytes, in_chunk, is_sign)
 }
 
 fn is_letter(byte: u8) -> bool {
@@ -304,5 +332,3 @@ const LEAST_ID_DIGITS: usize = 8;
 const LEAST_APART_DIGITS: usize = 2;
 /// A year.
 const LEAST_DOCUMENT_DIGITS: usize = 4;
-/// One or two vector registers.
-const CHUNK_BYTES: usize = 32;

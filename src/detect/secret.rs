@@ -112,13 +112,14 @@ fn kind(name: &[u8]) -> Option<Kind> {
         length += 1;
     }
     let name = squeezed.get(..length)?;
-    NAMES.iter().find(|(known, _)| name.ends_with(known.as_bytes())).map(|(_, kind)| *kind)
+    let last = name.last();
+    let ends = |known: &[u8]| known.last() == last && name.ends_with(known);
+    NAMES.iter().find(|(known, _)| ends(known.as_bytes())).map(|(_, kind)| *kind)
 }
 
 fn value(bytes: &[u8], start: usize, kind: Kind, program: bool) -> Option<Spot> {
     let rest = bytes.get(start..bytes.len().min(start + MOST_VALUE_BYTES))?;
-    let length =
-        rest.iter().take_while(|byte| !byte.is_ascii_whitespace() && !b"\"'`,;<>&(){}[]|".contains(byte)).count();
+    let length = rest.iter().take_while(|byte| !byte.is_ascii_whitespace() && !ends_value(**byte)).count();
     let mut text = rest.get(..length)?;
     while let Some((b'.' | b'!' | b'?' | b':', shorter)) = text.split_last().filter(|_| !program) {
         text = shorter;
@@ -149,6 +150,13 @@ fn value(bytes: &[u8], start: usize, kind: Kind, program: bool) -> Option<Spot> 
         _ => return None,
     };
     Some(Spot { start, end: start + text.len(), entity: Entity::Secret, score })
+}
+
+fn ends_value(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'"' | b'\'' | b'`' | b',' | b';' | b'<' | b'>' | b'&' | b'(' | b')' | b'{' | b'}' | b'[' | b']' | b'|'
+    )
 }
 
 /// Whether a text is what a person would not type and a program would not name something.
@@ -223,7 +231,7 @@ fn trim<'b>(mut text: &'b [u8], signs: &[u8]) -> &'b [u8] {
 }
 
 fn in_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
 /// A prefix that an issuer gives its tokens.

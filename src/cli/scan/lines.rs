@@ -68,7 +68,7 @@ impl<R: Read> Lines<R> {
     }
 
     /// Pieces of up to `piece_bytes`, and the overlap on both sides.
-    fn with_pieces(input: R, piece_bytes: usize) -> Self {
+    pub(super) fn with_pieces(input: R, piece_bytes: usize) -> Self {
         Self {
             input,
             buffer: Vec::new(),
@@ -190,18 +190,7 @@ const OVERLAP_BYTES: usize = 4096;
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
-
-    struct Trickle<'b>(&'b [u8], usize);
-
-    impl Read for Trickle<'_> {
-        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-            let count = self.1.min(self.0.len()).min(into.len());
-            into[..count].copy_from_slice(&self.0[..count]);
-            self.0 = &self.0[count..];
-            Ok(count)
-        }
-    }
+    use super::{super::tests::Trickle, *};
 
     /// What every piece owns, with its place.
     fn pieces(bytes: &[u8], piece_bytes: usize, step: usize) -> Vec<(u64, u64, u64, String)> {

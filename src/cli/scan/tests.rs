@@ -1,6 +1,20 @@
 //! Whatever way a text comes in, the same findings come out, and no value with them.
 
+use proptest::prelude::*;
+
 use super::*;
+
+/// Bytes that come a few at a time.
+pub(super) struct Trickle<'b>(pub(super) &'b [u8], pub(super) usize);
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.1.min(self.0.len()).min(into.len());
+        into[..count].copy_from_slice(&self.0[..count]);
+        self.0 = &self.0[count..];
+        Ok(count)
+    }
+}
 
 fn scanned(text: &[u8], values: bool, style: Style) -> (u64, String) {
     let (classes, sought) = classes(None).unwrap();
@@ -64,4 +78,42 @@ fn entities_are_names_groups_or_all() {
     let sought = narrowed(usual, &arguments(&[], None)).unwrap();
     assert_eq!(sought, usual);
     assert!(narrowed(usual, &arguments(&["shoe_size"], None)).is_err());
+}
+
+/// A number as text recognition leaves it: one or two of its digits are letters.
+fn misread() -> impl Strategy<Value = String> {
+    let letter = |digit: u8| b"OlZ?AS?TBg"[usize::from(digit - b'0')];
+    ("[1-5][0-9][1-9]-[0-9][1-9]-[0-9]{3}[1-9]", 0..11_usize, 0..11_usize).prop_map(move |(number, one, other)| {
+        let mut number = number.into_bytes();
+        for place in [one, other] {
+            if number[place].is_ascii_digit() && letter(number[place]) != b'?' {
+                number[place] = letter(number[place]);
+            }
+        }
+        String::from_utf8(number).unwrap()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn every_chunking_gives_the_same_findings(
+        seed in any::<u64>(), numbers in prop::collection::vec(misread(), 1..40), piece in 1..3_000_usize, step in 1..9_000_usize,
+    ) {
+        let line: String =
+            Notes::new(seed).take(240).zip(numbers.iter().cycle()).map(|(note, number)| note.text + ". SSN " + number + ". ").collect();
+        let (classes, sought) = classes(None).unwrap();
+        let scan = Scan { detector: Detector::of(sought), classes: &classes, values: true };
+        let run = |step, piece| {
+            let mut out = Vec::new();
+            scan.run(Lines::with_pieces(Trickle(line.as_bytes(), step), piece), Style::Json, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let whole = run(line.len(), line.len());
+        for number in &numbers {
+            prop_assert!(whole.contains(&format!("\"value\":\"{number}\"")), "{}", number);
+        }
+        prop_assert_eq!(run(step, piece), whole);
+    }
 }

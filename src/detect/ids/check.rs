@@ -2,6 +2,9 @@
 
 /// Germany: at most one digit stands twice or three times among the first ten, ISO/IEC 7064 MOD 11,10.
 pub(super) fn de_tax_id(number: &[u8]) -> bool {
+    if number.first() == Some(&b'0') || !mod_11_10(number) {
+        return false;
+    }
     let mut counts = [0_u8; 10];
     for digit in number.iter().take(10) {
         if let Some(count) = counts.get_mut(value(digit) as usize) {
@@ -11,7 +14,7 @@ pub(super) fn de_tax_id(number: &[u8]) -> bool {
     let twice = counts.iter().filter(|count| **count == 2).count();
     let thrice = counts.iter().filter(|count| **count == 3).count();
     let more = counts.iter().any(|count| *count > 3);
-    number.first() != Some(&b'0') && twice + thrice <= 1 && !more && mod_11_10(number)
+    twice + thrice <= 1 && !more
 }
 
 /// Croatia: ISO/IEC 7064 MOD 11,10.

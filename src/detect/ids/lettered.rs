@@ -5,7 +5,7 @@ use crate::{
     detect::{
         Spot, at,
         chain::{Gap, Group},
-        context,
+        context::Text,
         fold::LETTER,
         sought::Sought,
         topics::Topic,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The id that the word `start..end` is.
-pub(in crate::detect) fn claim(bytes: &[u8], start: usize, end: usize, sought: &Sought) -> Option<Spot> {
+pub(in crate::detect) fn claim(bytes: &Text<'_>, start: usize, end: usize, sought: &Sought) -> Option<Spot> {
     let word = bytes.get(start..end).filter(|word| (8..=MOST_BYTES).contains(&word.len()))?;
     if !bounded(bytes, start, end) {
         return None;
@@ -29,12 +29,12 @@ pub(in crate::detect) fn claim(bytes: &[u8], start: usize, end: usize, sought: &
     found(bytes, start, end, (entity, topic, if small { score - SMALL } else { score }), sought)
 }
 
-fn found(bytes: &[u8], start: usize, end: usize, kind: (Entity, Topic, u8), sought: &Sought) -> Option<Spot> {
+fn found(bytes: &Text<'_>, start: usize, end: usize, kind: (Entity, Topic, u8), sought: &Sought) -> Option<Spot> {
     let (entity, topic, base) = kind;
     if !sought.has(entity) {
         return None;
     }
-    let words = context::words(bytes, start, end);
+    let words = bytes.around(start, end);
     let score = match () {
         () if words.around(topic) => base.max(super::NAMED),
         () if words.around(Topic::AnyId) => base.saturating_add(super::GENERIC).min(super::NAMED),
@@ -65,7 +65,7 @@ pub(super) fn kind(number: &[u8]) -> Option<(Entity, Topic, u8)> {
 }
 
 /// An id with letters whose digits are `groups`.
-pub(in crate::detect) fn written_apart(bytes: &[u8], groups: &[Group], sought: &Sought) -> Option<Spot> {
+pub(in crate::detect) fn written_apart(bytes: &Text<'_>, groups: &[Group], sought: &Sought) -> Option<Spot> {
     groups.iter().enumerate().find_map(|(first, group)| {
         let rest = groups.get(first..).unwrap_or_default();
         match group.len() {
@@ -80,7 +80,7 @@ pub(in crate::detect) fn written_apart(bytes: &[u8], groups: &[Group], sought: &
 }
 
 /// `131052-308T`, `131052+308T`.
-fn hetu_apart(bytes: &[u8], group: &Group, sought: &Sought) -> Option<Spot> {
+fn hetu_apart(bytes: &Text<'_>, group: &Group, sought: &Sought) -> Option<Spot> {
     let end = group.start + 11;
     let signed = matches!(at(bytes, group.end), b'-' | b'+');
     let number = bytes.get(group.start..end).filter(|_| signed && bounded(bytes, group.start, end))?;
@@ -92,9 +92,9 @@ fn hetu_apart(bytes: &[u8], group: &Group, sought: &Sought) -> Option<Spot> {
 }
 
 /// `12345678-Z`, `X-1234567-L`.
-fn nif_apart(bytes: &[u8], group: &Group, sought: &Sought) -> Option<Spot> {
+fn nif_apart(bytes: &Text<'_>, group: &Group, sought: &Sought) -> Option<Spot> {
     let dashed = |position: usize| usize::from(matches!(at(bytes, position), b'-' | b' '));
-    let (mut start, mut number) = (group.start, Vec::with_capacity(10));
+    let (mut start, mut number) = (group.start, Vec::new());
     let letter = group.start.checked_sub(1 + dashed(group.start.wrapping_sub(1)));
     if let Some(letter) = letter.filter(|_| group.len() == 7) {
         let foreign = matches!(at(bytes, letter).to_ascii_uppercase(), b'X' | b'Y' | b'Z');
@@ -104,6 +104,9 @@ fn nif_apart(bytes: &[u8], group: &Group, sought: &Sought) -> Option<Spot> {
         }
     }
     let last = group.end + dashed(group.end);
+    if !at(bytes, last).is_ascii_alphabetic() {
+        return None;
+    }
     number.extend_from_slice(group.digits(bytes));
     number.push(at(bytes, last).to_ascii_uppercase());
     if (start == group.start && last == group.end) || !bounded(bytes, start, last + 1) {
@@ -121,7 +124,7 @@ fn nif_apart(bytes: &[u8], group: &Group, sought: &Sought) -> Option<Spot> {
 }
 
 /// `AB 12 34 56 C`, `AB 123456 C`.
-fn nino_apart(bytes: &[u8], groups: &[Group], sought: &Sought) -> Option<Spot> {
+fn nino_apart(bytes: &Text<'_>, groups: &[Group], sought: &Sought) -> Option<Spot> {
     let spaced = |group: &Group| matches!(group.gap, Gap::Space | Gap::Dash);
     let used = match groups {
         [one, ..] if one.len() == 6 => 1,
@@ -132,6 +135,9 @@ fn nino_apart(bytes: &[u8], groups: &[Group], sought: &Sought) -> Option<Spot> {
     let (from, to) = (groups.first()?.start, groups.get(used - 1)?.end);
     let start = from.checked_sub(2 + gap(at(bytes, from.wrapping_sub(1))))?;
     let last = to + gap(at(bytes, to));
+    if !at(bytes, start).is_ascii_alphabetic() || !at(bytes, last).is_ascii_alphabetic() {
+        return None;
+    }
     let mut number = bytes.get(start..start + 2)?.to_ascii_uppercase();
     groups.iter().take(used).for_each(|group| number.extend_from_slice(group.digits(bytes)));
     number.push(at(bytes, last).to_ascii_uppercase());
@@ -142,7 +148,7 @@ fn nino_apart(bytes: &[u8], groups: &[Group], sought: &Sought) -> Option<Spot> {
 }
 
 /// `2341:2341:2346`.
-fn aadhaar_apart(bytes: &[u8], group: &Group, sought: &Sought) -> Option<Spot> {
+fn aadhaar_apart(bytes: &Text<'_>, group: &Group, sought: &Sought) -> Option<Spot> {
     let end = group.start + 14;
     let written = bytes.get(group.start..end).filter(|_| at(bytes, group.end) == b':')?;
     let mut number = Vec::with_capacity(12);
@@ -159,7 +165,7 @@ fn aadhaar_apart(bytes: &[u8], group: &Group, sought: &Sought) -> Option<Spot> {
 }
 
 /// `12.ABC.345/01DE-35`, found from its last two digits.
-fn cnpj_apart(bytes: &[u8], group: &Group, sought: &Sought) -> Option<Spot> {
+fn cnpj_apart(bytes: &Text<'_>, group: &Group, sought: &Sought) -> Option<Spot> {
     let start = group.start.checked_sub(16).filter(|_| group.len() == 2 && at(bytes, group.start - 1) == b'-')?;
     let written = bytes.get(start..group.end)?;
     let mut number = Vec::with_capacity(14);

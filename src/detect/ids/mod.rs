@@ -5,13 +5,16 @@ mod check;
 mod lettered;
 mod table;
 
-pub(super) use lettered::{bounded, claim as claim_word, written_apart};
+pub(super) use self::{
+    lettered::{bounded, claim as claim_word, written_apart},
+    table::Kinds,
+};
 
 use self::table::{IDS, Id, Layout};
 use super::{
     Spot, at,
     chain::{Gap, Group},
-    context::{self, Words},
+    context::{Text, Words},
     fold::LETTER,
     phone,
     sought::Sought,
@@ -28,7 +31,7 @@ pub(super) struct Offer {
 }
 
 /// Every reading of `groups` that counts, best first.
-pub(super) fn offers(bytes: &[u8], groups: &[Group], sought: &Sought, offers: &mut Vec<Offer>) {
+pub(super) fn offers(bytes: &Text<'_>, groups: &[Group], kinds: Kinds, sought: &Sought, offers: &mut Vec<Offer>) {
     offers.clear();
     for (first, from) in groups.iter().enumerate() {
         if phone::plus_before(bytes, from.start).is_some() {
@@ -42,16 +45,21 @@ pub(super) fn offers(bytes: &[u8], groups: &[Group], sought: &Sought, offers: &m
             slots.copy_from_slice(group.digits(bytes));
             count += group.len();
             let last = first + more;
-            if count < LEAST_DIGITS {
+            let layout = if more == 0 { Layout::Bare } else { Layout::Set };
+            // No country sets its ids otherwise.
+            if more > 0 && !matches!(group.gap, Gap::Space | Gap::Dash | Gap::Dot | Gap::Slash) {
+                break;
+            }
+            let kinds = kinds.of(count);
+            if kinds.is_empty() || !stands_alone(bytes, groups, first, last, layout) {
                 continue;
             }
             let (Some(number), Some(used)) = (digits.get(..count), groups.get(first..=last)) else { break };
-            for id in IDS.iter().filter(|id| sought.has(id.entity) && id.digits.contains(&count)) {
-                let Some(layout) = id.layout(used) else { continue };
-                if !stands_alone(bytes, groups, first, last, layout) || !(id.check)(number) {
+            for id in kinds.ids() {
+                if (layout == Layout::Set && !id.sets(used)) || !(id.check)(number) {
                     continue;
                 }
-                let words = *words.get_or_insert_with(|| context::words(bytes, from.start, group.end));
+                let words = *words.get_or_insert_with(|| bytes.around(from.start, group.end));
                 let score = score(id, layout, words);
                 if sought.wants(id.entity, score) {
                     let spot = Spot { start: from.start, end: group.end, entity: id.entity, score };
@@ -136,7 +144,6 @@ const GENERIC: u8 = 25;
 const OTHER: u8 = 40;
 /// From this score on an id is read before cards.
 pub(super) const SURE: u8 = 85;
-const LEAST_DIGITS: usize = 8;
 const MOST_DIGITS: usize = 15;
 const MOST_GROUPS: usize = 8;
 

@@ -1,11 +1,12 @@
 //! The ids that are written in digits alone: lengths, ways to set them, check digits, and how far each speaks for itself.
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, sync::LazyLock};
 
 use super::check;
 use crate::{
     detect::{
         chain::{Gap, Group},
+        sought::Sought,
         topics::Topic,
     },
     model::Entity,
@@ -35,14 +36,43 @@ pub(super) struct Id {
 }
 
 impl Id {
-    /// How `groups` are set, when that is a way to set this id.
-    pub(super) fn layout(&self, groups: &[Group]) -> Option<Layout> {
-        if groups.len() == 1 {
-            return Some(Layout::Bare);
-        }
-        self.sets.iter().any(|set| fits(set, groups)).then_some(Layout::Set)
+    /// Whether `groups` are set as this id is.
+    pub(super) fn sets(&self, groups: &[Group]) -> bool {
+        self.sets.iter().any(|set| fits(set, groups))
     }
 }
+
+/// Some of [`IDS`]: a bit for each.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::detect) struct Kinds(u32);
+
+impl Kinds {
+    /// Those that are looked for.
+    pub(in crate::detect) fn sought(sought: &Sought) -> Self {
+        Self::which(|id| sought.has(id.entity))
+    }
+
+    /// Those that have so many digits.
+    pub(super) fn of(self, digits: usize) -> Self {
+        Self(self.0 & OF_DIGITS.get(digits).map_or(0, |kinds| kinds.0))
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(super) fn ids(self) -> impl Iterator<Item = &'static Id> {
+        (0..).zip(&IDS).filter(move |(place, _)| self.0 >> place & 1 == 1).map(|(_, id)| id)
+    }
+
+    fn which(counts: impl Fn(&Id) -> bool) -> Self {
+        Self((0..).zip(&IDS).filter(|(_, id)| counts(id)).fold(0, |kinds, (place, _): (u32, _)| kinds | 1 << place))
+    }
+}
+
+/// Which ids have so many digits.
+static OF_DIGITS: LazyLock<[Kinds; 16]> =
+    LazyLock::new(|| std::array::from_fn(|digits| Kinds::which(|id| id.digits.contains(&digits))));
 
 fn fits(set: &str, groups: &[Group]) -> bool {
     let mut signs = set.bytes();
