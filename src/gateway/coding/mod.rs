@@ -26,7 +26,7 @@ enum Kind {
 
 /// Why a body could not be decoded.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub(super) enum CodingError {
+pub enum CodingError {
     /// Not one of `gzip`, `deflate`, `br`, `zstd`, or several at once.
     #[error("the CRM used a content coding that is not supported, or several")]
     Unsupported,
@@ -63,7 +63,8 @@ impl Write for Sink {
     }
 }
 
-/// Bytes fed at once: the largest DEFLATE ratio (1032:1) then makes at most about 2 MiB at a time.
+/// Bytes fed at once: the largest DEFLATE ratio (1032:1) then makes at most about 2 MiB at a time. The bound counts coded bytes in
+/// steps of this.
 const SLICE_BYTES: usize = 2 * 1024;
 
 /// Decoded bytes that no ratio is applied to.
@@ -71,6 +72,29 @@ const FREE_BYTES: u64 = 1024 * 1024;
 
 /// zstd's window: 8 MiB, what RFC 8878 §3.1.1.1.2 asks every decoder to support.
 const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// What a body of the CRM in the content coding `coding` becomes, chunk by chunk, as every answer is decoded. `expansion` is how
+/// many times larger than its coded bytes the body may be, past the first MiB; `sink` gets what could be decoded before an
+/// error, too.
+///
+/// # Errors
+/// When the coding is not known, when the body is damaged or cut short, and past the bound; in any chunks for the same reason.
+pub fn decode<'a>(
+    coding: &[u8],
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+    expansion: u64,
+    mut sink: impl FnMut(&[u8]),
+) -> Result<(), CodingError> {
+    let mut decoder = Decoder::new(std::iter::once(coding), expansion)?;
+    let mut sink = |bytes: &[u8]| {
+        sink(bytes);
+        Ok(())
+    };
+    for chunk in chunks {
+        decoder.push(chunk, &mut sink)?;
+    }
+    decoder.finish(sink)
+}
 
 impl Decoder {
     /// The decoder for the `Content-Encoding` values `codings`.
@@ -110,10 +134,15 @@ impl Decoder {
             self.received += chunk.len() as u64;
             return sink(chunk);
         }
-        for slice in chunk.chunks(SLICE_BYTES) {
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            // Slices end where the coded body says, not the chunks: so does the bound.
+            let end = SLICE_BYTES - usize::try_from(self.received).unwrap_or_default() % SLICE_BYTES;
+            let (slice, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
             self.received += slice.len() as u64;
             self.feed(slice)?;
             self.hand_out(&mut sink)?;
+            rest = after;
         }
         Ok(())
     }
@@ -127,12 +156,14 @@ impl Decoder {
         mut sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let finished = match &mut self.kind {
-            Kind::Identity | Kind::DeflateUnknown => return Ok(()),
+            Kind::Identity => return Ok(()),
+            // No byte came, and that is no body of any coding.
+            Kind::DeflateUnknown => Err(io::ErrorKind::UnexpectedEof.into()),
             Kind::Gzip(decoder) => decoder.try_finish(),
             Kind::Zlib(decoder) => decoder.try_finish(),
             Kind::Deflate(decoder) => decoder.try_finish(),
             Kind::Brotli(decoder) => decoder.close(),
-            Kind::Zstd(decoder) => decoder.flush(),
+            Kind::Zstd(decoder) => decoder.do_finish(),
         };
         finished.map_err(|_| self.fault())?;
         self.hand_out(&mut sink)
@@ -147,7 +178,8 @@ impl Decoder {
                 Kind::Deflate(Box::new(flate2::write::DeflateDecoder::new(Sink::default())))
             };
         }
-        let allowed = self.received.saturating_mul(self.expansion.max(1)).max(FREE_BYTES);
+        let counted = self.received.next_multiple_of(SLICE_BYTES as u64);
+        let allowed = counted.saturating_mul(self.expansion.max(1)).max(FREE_BYTES);
         let room = allowed.saturating_sub(self.produced);
         if let Some(sink) = self.sink() {
             sink.room = room;
@@ -157,7 +189,7 @@ impl Decoder {
             Kind::Gzip(decoder) => write(slice, decoder),
             Kind::Zlib(decoder) => write(slice, decoder),
             Kind::Deflate(decoder) => write(slice, decoder),
-            Kind::Brotli(decoder) => write(slice, decoder),
+            Kind::Brotli(decoder) => write(slice, decoder).and_then(|()| drain(decoder)),
             Kind::Zstd(decoder) => write(slice, decoder),
         };
         fed.map_err(|_| self.fault())
@@ -201,6 +233,17 @@ impl Decoder {
 fn write(slice: &[u8], decoder: &mut impl Write) -> io::Result<()> {
     decoder.write_all(slice)?;
     decoder.flush()
+}
+
+/// Brotli's decoder keeps what does not fit into its buffer until more input comes; an event must not wait for the next.
+fn drain(decoder: &mut brotli::DecompressorWriter<Sink>) -> io::Result<()> {
+    loop {
+        let before = decoder.get_ref().out.len();
+        let _ = decoder.write(&[])?;
+        if decoder.get_ref().out.len() == before {
+            return Ok(());
+        }
+    }
 }
 
 impl Kind {
