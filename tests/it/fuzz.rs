@@ -219,6 +219,47 @@ fn multipart() {
 }
 
 #[test]
+fn form() {
+    run(
+        targets::form,
+        runs() * 5,
+        &[
+            b"Email=jane%40example.com&Subject=a+b&Text=%C3%A9%0A",
+            b"&a&k%5Bx%5D=1&a=%22%5C&",
+            b"object%5Bemail%5D=a=b;c&t=%F0%9F%98%80",
+        ],
+    );
+}
+
+#[test]
+fn content_coding() {
+    let text = br#"{"id":"C-1","email":"jane@example.com"}"#.repeat(12);
+    let (choices, mut seeds) =
+        ([b"\x00\x07", b"\x01\x03", b"\x01\x40", b"\x02\x00", b"\x03\x11", b"\x04\x02"], Vec::new());
+    for (choice, coded) in choices.iter().zip(codings(&text)) {
+        seeds.push([&choice[..], &coded].concat());
+        // Another member or frame, which not every coding has.
+        seeds.push([&choice[..], &coded, &coded].concat());
+    }
+    run(targets::content_coding, runs(), &seeds.iter().map(Vec::as_slice).collect::<Vec<_>>());
+}
+
+/// `text` in gzip, zlib, raw DEFLATE, Brotli, zstd and as it is.
+fn codings(text: &[u8]) -> [Vec<u8>; 6] {
+    use std::io::Write;
+    let level = flate2::Compression::default();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), level);
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), level);
+    let mut raw = flate2::write::DeflateEncoder::new(Vec::new(), level);
+    let mut brotli = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 18);
+    for writer in [&mut gzip as &mut dyn Write, &mut zlib, &mut raw, &mut brotli] {
+        writer.write_all(text).unwrap();
+    }
+    let zstd = zstd::encode_all(text, 3).unwrap();
+    [gzip.finish().unwrap(), zlib.finish().unwrap(), raw.finish().unwrap(), brotli.into_inner(), zstd, text.to_vec()]
+}
+
+#[test]
 fn detector() {
     run(
         targets::detector,
