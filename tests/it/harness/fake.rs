@@ -21,6 +21,8 @@ pub struct Asked {
     pub target: String,
     pub headers: HeaderMap,
     pub body: String,
+    /// The body, where it is more than text.
+    pub bytes: Bytes,
 }
 
 /// Status, media type and body.
@@ -79,6 +81,7 @@ impl Fake {
             target: head.uri.path_and_query().unwrap().to_string(),
             headers: head.headers,
             body: String::from_utf8_lossy(&body).into_owned(),
+            bytes: body,
         };
         let (status, media, body) = (self.answer)(&asked);
         self.received.lock().unwrap().push(asked);
