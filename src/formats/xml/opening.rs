@@ -2,6 +2,7 @@
 
 use super::{
     elements::{BLANKS, Elements, Frame, Root, Spliced},
+    guide::LOST,
     tag::{self, Attribute},
     text,
 };
@@ -54,7 +55,11 @@ impl Elements {
         if !attributes.is_empty() {
             self.attributes(node, at + 1 + name.len(), attributes, copy, handler)?;
         }
-        self.open.push(Frame { node, name: self.names.len(), record, told: flags & Node::LEAF != 0 });
+        let told = flags & Node::LEAF != 0;
+        let is_plain = attributes.is_empty() && !empty && !record && flags & Node::NAME == 0;
+        let step =
+            if H::TRACES || !is_plain { LOST } else { self.learn(copy.input, (at, end), (parent, name), (node, told)) };
+        self.open.push(Frame { node, name: self.names.len(), record, told, step });
         self.names.push_str(name);
         if empty {
             self.end(end, copy, handler);
