@@ -33,6 +33,7 @@ type Answerer = dyn Fn(&Asked) -> Told + Send + Sync;
 /// The CRM.
 pub struct Fake {
     answer: Box<Answerer>,
+    coding: Mutex<Option<&'static str>>,
     received: Mutex<Vec<Asked>>,
 }
 
@@ -41,7 +42,12 @@ const MAX_REQUEST: usize = 64 << 20;
 
 impl Fake {
     pub fn new(answer: impl Fn(&Asked) -> Told + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { answer: Box::new(answer), received: Mutex::default() })
+        Arc::new(Self { answer: Box::new(answer), coding: Mutex::default(), received: Mutex::default() })
+    }
+
+    /// From now on its answers say that they are in this content coding.
+    pub fn codes(&self, coding: &'static str) {
+        *self.coding.lock().unwrap() = Some(coding);
     }
 
     /// What it was asked since the last call.
@@ -88,6 +94,9 @@ impl Fake {
         let mut response = Response::builder().status(status);
         if !media.is_empty() {
             response = response.header("content-type", media);
+        }
+        if let Some(coding) = *self.coding.lock().unwrap() {
+            response = response.header("content-encoding", coding);
         }
         Ok(response.body(Full::new(Bytes::from(body))).unwrap())
     }
