@@ -275,9 +275,9 @@ impl Elements {
                 Ok(Step::To(at + end + 1))
             }
             Some(_) => {
-                let Some(length) = tag::end(rest.as_bytes()) else { return Ok(Step::Wait) };
+                let Some((length, name)) = tag::end(rest.as_bytes()) else { return Ok(Step::Wait) };
                 self.fits(at, length)?;
-                self.open(at, at + length, copy, handler)?;
+                self.open((at, at + length), name, copy, handler)?;
                 Ok(Step::To(at + length))
             }
         }

@@ -15,17 +15,17 @@ use crate::{
 };
 
 impl Elements {
-    /// The tag at `at`, which ends before `end`, opens an element.
+    /// The tag at `at`, which ends before `end` and of which the first `name` bytes may be a name, opens an element.
     pub(super) fn open<H: Handler>(
         &mut self,
-        at: usize,
-        end: usize,
+        (at, end): (usize, usize),
+        name: usize,
         copy: &mut Spliced<'_>,
         handler: &mut H,
     ) -> Result<(), H::Error> {
         let tag = copy.input.get(at + 1..end - 1).unwrap_or_default();
         let (inner, empty) = tag.strip_suffix('/').map_or((tag, false), |inner| (inner, true));
-        let (name, attributes) = tag::name(inner).map_err(|fault| self.fault(at, fault))?;
+        let (name, attributes) = tag::named(inner, name).map_err(|fault| self.fault(at, fault))?;
         let local = tag::local(name).map_err(|fault| self.fault(at, fault))?;
         let parent = match (self.open.last(), self.root) {
             (Some(top), _) => top.node,
