@@ -119,6 +119,7 @@ fn xml_rewriter() {
         &[
             b"1<?xml version='1.0' encoding='utf-8'?><a phone=\"+49 30 901820\"><b><email>jane@example.com</email><id>1</id></b></a>",
             b"3<s:a xmlns:s='u'><!-- jane --><b><id>2</id><email>j<![CDATA[<x@y.de]]>&#65;<!-- c --></email></b><notes>4111 1111 1111 1111</notes><?p?></s:a>",
+            b"1<?p q?><a phone=\"+4 \xe2\x9f\xa6fg:phone:1\xe2\x9f\xa7\">a b</a>",
             b"7<a><b/><b id='x'>\n <email/> t <email> </email></b>&lt;&amp;</a>\n",
         ],
     );
