@@ -13,13 +13,14 @@ use fieldgate::{
         ClassPlan, Envelope, Kek, KeyFile, Keyset, Krk, Purpose, RootKey, Seal, Spelling, find_sealed, looks_sealed,
     },
     detect::{Detector, Sought},
+    gateway::{self, CodingError},
     model::{
         BodyFormat, BodyMap, Class, ClassTable, Column, Delimiter, Entity, FieldRule, KeyScope, MaskStyle, Mode,
         Selector, Storage, Timestamp, TokenShape, Views,
     },
     protect::Protector,
     rewrite::{
-        Layout, Limits, Plan, ResponseView, Tools, WriteBack, guard_request, mcp,
+        Layout, Limits, Plan, ResponseView, Tools, WriteBack, form, guard_request, mcp,
         multipart::{self, InnerRequest, InnerResponse, Parameters, write_request, write_response},
     },
 };
@@ -385,6 +386,53 @@ pub fn multipart(data: &[u8]) {
             let fits = multipart::value_of(&answer.headers, "content-length").is_none();
             assert!(!fits || InnerResponse::parse(&again).as_ref() == Some(&answer), "an answer inside differs");
         }
+    }
+}
+
+/// A form is refused with the number of a pair, or it is an object of texts; written again it says the same.
+pub fn form(data: &[u8]) {
+    let json = match form::to_json(data) {
+        Ok(json) => json,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    let pairs = form::pairs(&json).expect("an object of texts");
+    assert!(pairs.iter().all(|(name, value)| !name.is_empty() && !name.contains('\0') && !value.contains('\0')));
+    let pieces = data.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty()).count();
+    assert_eq!(pairs.len(), pieces, "another reader finds other pairs");
+    assert_eq!(form::object(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))), json);
+    let again = form::from_json(&json).expect("it was a form");
+    assert!(again.is_ascii() && form::to_json(&again).as_ref() == Ok(&json), "written again it differs");
+    assert_eq!(form::from_json(&json), Ok(again), "written twice it differs");
+}
+
+/// Any chunking of a coded body gives the same text or a refusal; a body that is cut short is refused, and nothing grows past the
+/// bound.
+pub fn content_coding(data: &[u8]) {
+    const CODINGS: [&[u8]; 5] = [b"gzip", b"deflate", b"br", b"zstd", b"identity"];
+    const EXPANSION: u64 = 20;
+    let [choice, seed, body @ ..] = data else { return };
+    let coding = CODINGS[usize::from(*choice) % CODINGS.len()];
+    // What is free, and past it coded bytes counted in steps of 2 KiB.
+    let bound = (body.len().next_multiple_of(2048) as u64 * EXPANSION).max(1024 * 1024);
+    let read = |chunks: &mut dyn Iterator<Item = &[u8]>| -> (Vec<u8>, Result<(), CodingError>) {
+        let mut out = Vec::new();
+        let result = gateway::decode(coding, chunks, EXPANSION, |decoded| out.extend_from_slice(decoded));
+        assert!(coding == b"identity" || out.len() as u64 <= bound, "{} bytes out of {}", out.len(), body.len());
+        (out, result)
+    };
+    let (whole, ended) = read(&mut std::iter::once(body));
+    let step = usize::from(*seed % 61) + 1;
+    let (parts, result) = read(&mut body.chunks(step).flat_map(|chunk| [chunk, &[]]));
+    assert_eq!(result.is_ok(), ended.is_ok(), "chunks of {step}: {result:?} and {ended:?}");
+    if ended.is_ok() {
+        assert!(whole == parts, "chunks of {step}");
+        let short = body.split_last().map(|(_, short)| short).filter(|_| coding != b"identity");
+        assert!(short.is_none_or(|short| read(&mut std::iter::once(short)).1.is_err()), "cut short it is a success");
+    } else {
+        assert!(
+            whole.starts_with(&parts) || parts.starts_with(&whole),
+            "chunks of {step}: other bytes before the error"
+        );
     }
 }
 

@@ -47,6 +47,7 @@ use std::{
 };
 
 pub use build::{Keys, PolicyFiles, Watched, build, keys, keyset, policy_files};
+pub use coding::{CodingError, decode};
 pub use respond::Refusal;
 pub use shared::now;
 pub use snapshot::{RoutePlan, Site, Snapshot};

@@ -20,6 +20,7 @@ use super::{
     respond::Refusal,
     search,
     snapshot::{RoutePlan, Site},
+    whole::gathered,
 };
 use crate::{
     crm::Matched,
@@ -101,36 +102,12 @@ pub(super) async fn protect(
 /// A body up to `limit`, in bytes and with its name.
 pub(super) async fn read(
     exchange: &Exchange<'_>,
-    mut body: Inbound,
+    body: Inbound,
     (limit, name): (usize, &'static str),
 ) -> Stage<BytesMut> {
     let patience = exchange.snapshot.timeouts.body.duration();
-    let refuse = |fault: Fault| Box::new(fault.refusal());
-    let too_large = Fault::TooLarge(name);
-    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if expected > limit {
-        return Err(refuse(too_large));
-    }
-    // What a caller announces is not yet worth memory.
-    let mut bytes = BytesMut::with_capacity(expected.min(MAX_PROMISED_BYTES));
-    loop {
-        let frame = tokio::time::timeout(patience, body.frame()).await.map_err(|_| refuse(Fault::Stalled))?;
-        match frame {
-            None => return Ok(bytes),
-            Some(Err(error)) => return Err(refuse(Fault::of(&error))),
-            Some(Ok(frame)) => {
-                let Ok(data) = frame.into_data() else { continue };
-                if bytes.len() + data.len() > limit {
-                    return Err(refuse(too_large));
-                }
-                bytes.extend_from_slice(&data);
-            }
-        }
-    }
+    gathered(body, limit, patience).await.map_err(|cut| Box::new(Fault::of_cut(&cut, name).refusal()))
 }
-
-/// Memory set aside for a body before it arrives, in bytes.
-const MAX_PROMISED_BYTES: usize = 64 * 1024;
 
 /// A route without a body takes none: nobody would have looked into it.
 async fn no_body(exchange: &Exchange<'_>, mut body: Inbound) -> Stage<()> {
@@ -167,6 +144,16 @@ pub(super) enum Fault {
 impl Fault {
     fn of(error: &hyper::Error) -> Self {
         body_fault(error).map_or(Self::Stopped, Self::Framing)
+    }
+
+    /// What `cut` is to a body that may be as large as the limit `name` says.
+    fn of_cut(cut: &Cut<hyper::Error>, name: &'static str) -> Self {
+        match cut {
+            Cut::TooLarge => Self::TooLarge(name),
+            // The exchange as a whole is bounded where it is run.
+            Cut::Stalled | Cut::Late => Self::Stalled,
+            Cut::Sender(error) => Self::of(error),
+        }
     }
 
     /// What the caller is told. The rest of the body is not read, so the connection ends.
@@ -318,10 +305,7 @@ impl Streamed {
         let fault = match ready!(self.body.poll_data(context)) {
             None => return Poll::Ready(None),
             Some(Ok(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-            Some(Err(Cut::TooLarge)) => Fault::TooLarge("limits.request_body_bytes"),
-            // The exchange as a whole is bounded where it is run.
-            Some(Err(Cut::Stalled | Cut::Late)) => Fault::Stalled,
-            Some(Err(Cut::Sender(error))) => Fault::of(&error),
+            Some(Err(cut)) => Fault::of_cut(&cut, "limits.request_body_bytes"),
         };
         let _ = self.trouble.0.set(fault);
         Poll::Ready(Some(Err("the caller's body ended early".into())))

@@ -59,14 +59,22 @@ pub fn guard_request(plan: &Plan, body: &[u8], write_back: WriteBack) -> Result<
     if !unmapped.is_empty() {
         return Err(RewriteError::Unmapped { fields: unmapped });
     }
+    if cuts.is_empty() {
+        guarded.body = unchanged;
+        return Ok(guarded);
+    }
+    // Places are those of the body as it came, which may have comments that do not go out.
     cuts.sort_unstable();
     let mut kept = 0;
     for (start, end) in cuts {
         // An element that goes takes those in it along.
-        guarded.body.extend_from_slice(unchanged.get(kept..start).unwrap_or_default());
+        guarded.body.extend_from_slice(body.get(kept..start).unwrap_or_default());
         kept = kept.max(end);
     }
-    guarded.body.extend_from_slice(unchanged.get(kept..).unwrap_or_default());
+    guarded.body.extend_from_slice(body.get(kept..).unwrap_or_default());
+    if unchanged != body {
+        guarded.body = guard_request(plan, &guarded.body, WriteBack::Refuse)?.body;
+    }
     Ok(guarded)
 }
 

@@ -119,6 +119,7 @@ fn xml_rewriter() {
         &[
             b"1<?xml version='1.0' encoding='utf-8'?><a phone=\"+49 30 901820\"><b><email>jane@example.com</email><id>1</id></b></a>",
             b"3<s:a xmlns:s='u'><!-- jane --><b><id>2</id><email>j<![CDATA[<x@y.de]]>&#65;<!-- c --></email></b><notes>4111 1111 1111 1111</notes><?p?></s:a>",
+            b"1<?p q?><a phone=\"+4 \xe2\x9f\xa6fg:phone:1\xe2\x9f\xa7\">a b</a>",
             b"7<a><b/><b id='x'>\n <email/> t <email> </email></b>&lt;&amp;</a>\n",
         ],
     );
@@ -216,6 +217,47 @@ fn multipart() {
             b"form-data; name=\"a\"; filename=b.txt",
         ],
     );
+}
+
+#[test]
+fn form() {
+    run(
+        targets::form,
+        runs() * 5,
+        &[
+            b"Email=jane%40example.com&Subject=a+b&Text=%C3%A9%0A",
+            b"&a&k%5Bx%5D=1&a=%22%5C&",
+            b"object%5Bemail%5D=a=b;c&t=%F0%9F%98%80",
+        ],
+    );
+}
+
+#[test]
+fn content_coding() {
+    let text = br#"{"id":"C-1","email":"jane@example.com"}"#.repeat(12);
+    let (choices, mut seeds) =
+        ([b"\x00\x07", b"\x01\x03", b"\x01\x40", b"\x02\x00", b"\x03\x11", b"\x04\x02"], Vec::new());
+    for (choice, coded) in choices.iter().zip(codings(&text)) {
+        seeds.push([&choice[..], &coded].concat());
+        // Another member or frame, which not every coding has.
+        seeds.push([&choice[..], &coded, &coded].concat());
+    }
+    run(targets::content_coding, runs(), &seeds.iter().map(Vec::as_slice).collect::<Vec<_>>());
+}
+
+/// `text` in gzip, zlib, raw DEFLATE, Brotli, zstd and as it is.
+fn codings(text: &[u8]) -> [Vec<u8>; 6] {
+    use std::io::Write;
+    let level = flate2::Compression::default();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), level);
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), level);
+    let mut raw = flate2::write::DeflateEncoder::new(Vec::new(), level);
+    let mut brotli = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 18);
+    for writer in [&mut gzip as &mut dyn Write, &mut zlib, &mut raw, &mut brotli] {
+        writer.write_all(text).unwrap();
+    }
+    let zstd = zstd::encode_all(text, 3).unwrap();
+    [gzip.finish().unwrap(), zlib.finish().unwrap(), raw.finish().unwrap(), brotli.into_inner(), zstd, text.to_vec()]
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod batch;
 mod budget;
 mod canary;
 mod canary_stored;
+mod chunks;
 mod clients;
 mod closed;
 mod commands;

@@ -4,7 +4,7 @@ use fieldgate::sandbox::Crm;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Client, Setup, World};
+use crate::harness::{Answer, Client, Fake, Setup, World};
 
 /// The shipped policy of assistants, with one difference: they may change customers.
 pub(crate) fn policy() -> String {
@@ -195,6 +195,32 @@ fn an_event_leaves_before_the_next_one_comes() {
     assert!(first.1.starts_with(b":\n\n") && !String::from_utf8_lossy(&first.1).contains("structuredContent"));
     assert!(String::from_utf8_lossy(&last.1).contains("structuredContent"));
     assert!(last.0 - first.0 >= std::time::Duration::from_millis(60), "{:?}", last.0 - first.0);
+}
+
+#[test]
+fn a_stream_whose_coding_is_cut_short_does_not_count_as_whole() {
+    use std::io::Write;
+    let events =
+        json!({ "jsonrpc": "2.0", "id": 7, "result": { "content": [], "structuredContent": { "id": "C-1002" } } });
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+    write!(encoder, "data: {events}\n\n").unwrap();
+    encoder.flush().unwrap();
+    let flushed = encoder.get_ref().len();
+    let coded = encoder.finish().unwrap();
+    for (body, whole) in [(coded.clone(), true), (coded[..flushed].to_vec(), false)] {
+        let fake = Fake::new(move |_| (200, "text/event-stream".to_owned(), body.clone()));
+        fake.codes("zstd");
+        let world = Setup::new().answered_by(&fake).file("policies/ai_assistant.cedar", &policy()).start();
+        let params = json!({ "name": "get_customer", "arguments": { "id": "C-1002" } });
+        let message = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params });
+        let answer = agent(&world).try_call(Method::POST, "/mcp", Some(message.to_string()));
+        assert_eq!(answer.as_ref().is_ok_and(|answer| answer.whole), whole, "{answer:?}");
+        if whole {
+            assert_eq!(result(&answer.unwrap())["structuredContent"]["id"], "C-1002");
+        }
+        let outcome = world.wait_for("access.outcome", 1).remove(0);
+        assert_eq!(outcome["outcome"]["released"], whole, "{outcome}");
+    }
 }
 
 #[test]

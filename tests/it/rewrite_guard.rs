@@ -120,3 +120,15 @@ fn a_masked_element_or_attribute_goes_whole_and_what_cannot_go_is_refused() {
         assert!(matches!(guard(text, WriteBack::Drop), Err(RewriteError::MaskedValue { .. })), "{text}");
     }
 }
+
+#[test]
+fn comments_and_instructions_before_a_masked_element_do_not_move_what_goes() {
+    let mut fixture = fields(&[("$.r.a.email", "email"), ("$.r.a['@phone']", "name"), ("$.r.a.name", "name")]);
+    fixture.map.format = BodyFormat::Xml;
+    let text = "<!-- one --><r><?p two?><a phone='•' x='1'>t<email>j•••@x</email><!-- three --><name>Jane<!-- 4 --> Doe</name>\
+                <email><!-- 5 -->•</email>u</a><b/></r>";
+    let guarded = guard_request(&fixture.plan(), text.as_bytes(), WriteBack::Drop).unwrap();
+    let expected = "<r><a x='1'>t<name>Jane Doe</name>u</a><b/></r>";
+    assert_eq!(String::from_utf8(guarded.body).unwrap(), expected);
+    assert_eq!(guarded.dropped, 3);
+}

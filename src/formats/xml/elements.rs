@@ -6,6 +6,7 @@ use memchr::memmem;
 use zeroize::Zeroizing;
 
 use super::{
+    guide::{Guide, StepId},
     markup::{Found, instruction, skip, text_end},
     tag,
     text::{self, CDATA, COMMENT},
@@ -28,6 +29,7 @@ pub(super) struct Elements {
     /// The names of the open elements, one after the other.
     pub(super) names: String,
     pub(super) root: Root,
+    pub(super) guide: Guide,
     /// Bytes of the carried text that were searched for its end.
     searched: usize,
     pub(super) text: Zeroizing<String>,
@@ -43,6 +45,8 @@ pub(super) struct Frame {
     pub(super) record: bool,
     /// Somebody wants to see its text.
     pub(super) told: bool,
+    /// Where the guide is.
+    pub(super) step: StepId,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +107,7 @@ impl Elements {
             open: Vec::new(),
             names: String::new(),
             root: Root::Awaited,
+            guide: Guide::default(),
             searched: 0,
             text: Zeroizing::default(),
             read: 0,
@@ -137,6 +142,9 @@ impl Elements {
         let mut copy = Spliced { input, kept: 0, origin, out };
         let mut at = 0;
         loop {
+            if !H::TRACES && self.phase == Phase::Content {
+                at = self.follow(input.as_bytes(), at);
+            }
             let step = match self.phase {
                 Phase::Start => self.start(input, handler)?,
                 Phase::Content => match input.as_bytes().get(at) {
@@ -255,6 +263,7 @@ impl Elements {
                 Ok(Step::To(at + end + 2))
             }
             Some(b'/') => {
+                self.leaves(at);
                 if let Some(length) = self.closes(rest) {
                     self.fits(at, length)?;
                     self.end(at + length, copy, handler);
@@ -266,9 +275,9 @@ impl Elements {
                 Ok(Step::To(at + end + 1))
             }
             Some(_) => {
-                let Some(length) = tag::end(rest.as_bytes()) else { return Ok(Step::Wait) };
+                let Some((length, name)) = tag::end(rest.as_bytes()) else { return Ok(Step::Wait) };
                 self.fits(at, length)?;
-                self.open(at, at + length, copy, handler)?;
+                self.open((at, at + length), name, copy, handler)?;
                 Ok(Step::To(at + length))
             }
         }
@@ -327,9 +336,8 @@ impl Elements {
             Err(at) => return Err(self.fault(at, Fault::Doctype).into()),
         };
         self.fits(at, end - at)?;
-        let raw = copy.input.get(at..end).unwrap_or_default();
-        let start = at + (raw.len() - raw.trim_start_matches(BLANKS).len());
-        let raw = raw.trim_matches(BLANKS);
+        let start = tag::blanks(copy.input, at).min(end);
+        let raw = copy.input.get(start..end).unwrap_or_default().trim_end_matches(BLANKS);
         let stop = start + raw.len();
         if raw.is_empty() {
             return Ok(Step::To(end));
@@ -347,10 +355,10 @@ impl Elements {
         copy.until(start, start);
         let place = copy.place(start);
         let mut edit = Edit::Keep;
-        if let Some(node) = node.filter(|_| !value.trim_matches(BLANKS).is_empty()) {
+        if let Some(node) = node.filter(|_| plain || !value.trim_start_matches(BLANKS).is_empty()) {
             edit = handler.leaf(node, Leaf::Text(value), place, &mut Out::new(copy.out, Spelling::Text))?;
         }
-        if edit == Edit::Keep && (raw.contains(COMMENT) || raw.contains("<?")) {
+        if edit == Edit::Keep && !plain && (raw.contains(COMMENT) || raw.contains("<?")) {
             Out::new(copy.out, Spelling::Text).exact(value);
             edit = Edit::Replaced;
         }

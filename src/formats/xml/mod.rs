@@ -6,6 +6,9 @@
 //! space around it; references and CDATA are undone for the handler, and its edits are escaped.
 
 mod elements;
+mod guide;
+#[cfg(test)]
+mod guide_tests;
 mod markup;
 mod opening;
 mod tag;

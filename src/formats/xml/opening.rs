@@ -2,6 +2,7 @@
 
 use super::{
     elements::{BLANKS, Elements, Frame, Root, Spliced},
+    guide::LOST,
     tag::{self, Attribute},
     text,
 };
@@ -14,17 +15,17 @@ use crate::{
 };
 
 impl Elements {
-    /// The tag at `at`, which ends before `end`, opens an element.
+    /// The tag at `at`, which ends before `end` and of which the first `name` bytes may be a name, opens an element.
     pub(super) fn open<H: Handler>(
         &mut self,
-        at: usize,
-        end: usize,
+        (at, end): (usize, usize),
+        name: usize,
         copy: &mut Spliced<'_>,
         handler: &mut H,
     ) -> Result<(), H::Error> {
         let tag = copy.input.get(at + 1..end - 1).unwrap_or_default();
         let (inner, empty) = tag.strip_suffix('/').map_or((tag, false), |inner| (inner, true));
-        let (name, attributes) = tag::name(inner).map_err(|fault| self.fault(at, fault))?;
+        let (name, attributes) = tag::named(inner, name).map_err(|fault| self.fault(at, fault))?;
         let local = tag::local(name).map_err(|fault| self.fault(at, fault))?;
         let parent = match (self.open.last(), self.root) {
             (Some(top), _) => top.node,
@@ -54,7 +55,11 @@ impl Elements {
         if !attributes.is_empty() {
             self.attributes(node, at + 1 + name.len(), attributes, copy, handler)?;
         }
-        self.open.push(Frame { node, name: self.names.len(), record, told: flags & Node::LEAF != 0 });
+        let told = flags & Node::LEAF != 0;
+        let is_plain = attributes.is_empty() && !empty && !record && flags & Node::NAME == 0;
+        let step =
+            if H::TRACES || !is_plain { LOST } else { self.learn(copy.input, (at, end), (parent, name), (node, told)) };
+        self.open.push(Frame { node, name: self.names.len(), record, told, step });
         self.names.push_str(name);
         if empty {
             self.end(end, copy, handler);

@@ -6,19 +6,19 @@ use crate::formats::Fault;
 /// Attributes of one element.
 pub const MAX_ATTRIBUTES: usize = 256;
 
-/// One past the `>` of the tag that `bytes` starts with; `None` when it is missing.
+/// One past the `>` of the tag that `bytes` starts with, and how many bytes of it look like its name; `None` when it is missing.
 #[inline]
-pub(super) fn end(bytes: &[u8]) -> Option<usize> {
+pub(super) fn end(bytes: &[u8]) -> Option<(usize, usize)> {
     let name = bytes.iter().skip(1).position(|byte| !is_of_name(*byte))?;
     let mut at = 1 + name;
     if bytes.get(at) == Some(&b'>') {
         // Without attributes, as most are.
-        return Some(at + 1);
+        return Some((at + 1, name));
     }
     loop {
         at += memchr::memchr3(b'>', b'"', b'\'', bytes.get(at..)?)?;
         match bytes.get(at) {
-            Some(b'>') => return Some(at + 1),
+            Some(b'>') => return Some((at + 1, name)),
             Some(quote) => at += 2 + memchr::memchr(*quote, bytes.get(at + 1..)?)?,
             None => return None,
         }
@@ -32,9 +32,17 @@ pub(super) fn end(bytes: &[u8]) -> Option<usize> {
 #[inline]
 pub(super) fn name(text: &str) -> Result<(&str, &str), Fault> {
     let bytes = text.as_bytes();
-    let end = bytes.iter().position(|byte| !is_of_name(*byte)).unwrap_or(bytes.len());
-    let starts =
-        bytes.first().is_some_and(|first| is_of_name(*first) && !matches!(first, b'0'..=b'9' | b'-' | b'.' | b':'));
+    named(text, bytes.iter().position(|byte| !is_of_name(*byte)).unwrap_or(bytes.len()))
+}
+
+/// As [`name`], of which it is known that it would end at `end`.
+///
+/// # Errors
+/// When there is none.
+#[inline]
+pub(super) fn named(text: &str, end: usize) -> Result<(&str, &str), Fault> {
+    let bytes = text.as_bytes();
+    let starts = end > 0 && bytes.first().is_some_and(|first| !matches!(first, b'0'..=b'9' | b'-' | b'.' | b':'));
     let ends = matches!(bytes.get(end), None | Some(b' ' | b'\t' | b'\n' | b'\r' | b'/' | b'>' | b'='));
     if starts && ends { Ok(text.split_at_checked(end).unwrap_or((text, ""))) } else { Err(Fault::Tag) }
 }
@@ -42,8 +50,24 @@ pub(super) fn name(text: &str) -> Result<(&str, &str), Fault> {
 /// Every character past ASCII counts: a stricter reader refuses more, none reads another name.
 #[inline]
 fn is_of_name(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b':' | 0x80..)
+    OF_NAME.get(usize::from(byte)).is_some_and(|of_name| *of_name)
 }
+
+/// One look-up costs less than the ranges it stands for.
+static OF_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        #[expect(clippy::indexing_slicing, reason = "the loop ends with the table")]
+        #[expect(clippy::cast_possible_truncation, reason = "at most 255")]
+        {
+            table[byte] =
+                matches!(byte as u8, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b':' | 0x80..);
+        }
+        byte += 1;
+    }
+    table
+};
 
 /// The name without its prefix.
 ///
@@ -147,7 +171,7 @@ mod tests {
 
     #[test]
     fn tags_end_outside_of_quotes() {
-        assert_eq!(end(b"<a b='>' c=\"'>\">x"), Some(16));
+        assert_eq!(end(b"<a b='>' c=\"'>\">x"), Some((16, 1)));
         assert_eq!(end(b"<a b='>"), None);
         assert_eq!(end(b"<a"), None);
     }

@@ -81,20 +81,32 @@ fn lines(inner: &str, text: &mut String) {
 /// Appends `text` so that it reads back as it is, between tags or between two of `quote`. What XML cannot say at all is
 /// U+FFFD.
 pub fn escape(text: &str, quote: Option<u8>, out: &mut Vec<u8>) {
-    for c in text.chars() {
-        match c {
-            '<' => out.extend_from_slice(b"&lt;"),
-            '>' => out.extend_from_slice(b"&gt;"),
-            '&' => out.extend_from_slice(b"&amp;"),
-            '"' if quote == Some(b'"') => out.extend_from_slice(b"&quot;"),
-            '\'' if quote == Some(b'\'') => out.extend_from_slice(b"&apos;"),
-            '\r' => out.extend_from_slice(b"&#13;"),
-            '\n' if quote.is_some() => out.extend_from_slice(b"&#10;"),
-            '\t' if quote.is_some() => out.extend_from_slice(b"&#9;"),
-            c if is_char(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(may_need_escape) {
+        let (plain, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        out.extend_from_slice(plain.as_bytes());
+        let mut chars = from.chars();
+        match chars.next() {
+            Some('<') => out.extend_from_slice(b"&lt;"),
+            Some('>') => out.extend_from_slice(b"&gt;"),
+            Some('&') => out.extend_from_slice(b"&amp;"),
+            Some('"') if quote == Some(b'"') => out.extend_from_slice(b"&quot;"),
+            Some('\'') if quote == Some(b'\'') => out.extend_from_slice(b"&apos;"),
+            Some('\r') => out.extend_from_slice(b"&#13;"),
+            Some('\n') if quote.is_some() => out.extend_from_slice(b"&#10;"),
+            Some('\t') if quote.is_some() => out.extend_from_slice(b"&#9;"),
+            Some(c) if is_char(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
             _ => out.extend_from_slice("\u{fffd}".as_bytes()),
         }
+        rest = chars.as_str();
     }
+    out.extend_from_slice(rest.as_bytes());
+}
+
+/// Whether a character that starts with `byte` may be one that is not written as it is: 0xef starts U+FFFE and U+FFFF.
+#[inline]
+fn may_need_escape(byte: u8) -> bool {
+    matches!(byte, 0..0x20 | b'<' | b'>' | b'&' | b'"' | b'\'' | 0xef)
 }
 
 pub(super) const CDATA: &str = "<![CDATA[";
@@ -132,7 +144,7 @@ mod tests {
             assert!(!out.contains('<') && quote.is_none_or(|quote| !out.contains(char::from(quote))), "{out}");
         }
         let mut out = Vec::new();
-        escape("a\u{1}\u{ffff}", None, &mut out);
-        assert_eq!(out, "a\u{fffd}\u{fffd}".as_bytes());
+        escape("a\u{1}\u{ffff}\u{ffe5}\u{fffd}b", None, &mut out);
+        assert_eq!(out, "a\u{fffd}\u{fffd}\u{ffe5}\u{fffd}b".as_bytes());
     }
 }

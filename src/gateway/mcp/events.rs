@@ -49,6 +49,10 @@ impl Events {
                 }
                 Some(Err(error)) => return Err(PartError::of_body(&error)),
                 None => {
+                    if let Some(decoder) = self.decoder.take() {
+                        // Everything was handed out as it came; what is missing is the end.
+                        decoder.finish(|_| Ok::<(), PartError>(()))?;
+                    }
                     // What does not end with an empty line is no event (WHATWG HTML §9.2.6).
                     ending.released = true;
                     self.show.end();

@@ -21,6 +21,8 @@ pub struct Asked {
     pub target: String,
     pub headers: HeaderMap,
     pub body: String,
+    /// The body, where it is more than text.
+    pub bytes: Bytes,
 }
 
 /// Status, media type and body.
@@ -31,6 +33,7 @@ type Answerer = dyn Fn(&Asked) -> Told + Send + Sync;
 /// The CRM.
 pub struct Fake {
     answer: Box<Answerer>,
+    coding: Mutex<Option<&'static str>>,
     received: Mutex<Vec<Asked>>,
 }
 
@@ -39,7 +42,12 @@ const MAX_REQUEST: usize = 64 << 20;
 
 impl Fake {
     pub fn new(answer: impl Fn(&Asked) -> Told + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { answer: Box::new(answer), received: Mutex::default() })
+        Arc::new(Self { answer: Box::new(answer), coding: Mutex::default(), received: Mutex::default() })
+    }
+
+    /// From now on its answers say that they are in this content coding.
+    pub fn codes(&self, coding: &'static str) {
+        *self.coding.lock().unwrap() = Some(coding);
     }
 
     /// What it was asked since the last call.
@@ -79,12 +87,16 @@ impl Fake {
             target: head.uri.path_and_query().unwrap().to_string(),
             headers: head.headers,
             body: String::from_utf8_lossy(&body).into_owned(),
+            bytes: body,
         };
         let (status, media, body) = (self.answer)(&asked);
         self.received.lock().unwrap().push(asked);
         let mut response = Response::builder().status(status);
         if !media.is_empty() {
             response = response.header("content-type", media);
+        }
+        if let Some(coding) = *self.coding.lock().unwrap() {
+            response = response.header("content-encoding", coding);
         }
         Ok(response.body(Full::new(Bytes::from(body))).unwrap())
     }
