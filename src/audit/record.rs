@@ -13,7 +13,7 @@ use crate::{
     crypto::{MacKey, nonce},
     model::{
         AccessEvent, AccessKind, Actor, ClassSet, ClassTable, Effect, Event, EventDecision, Operation, Outcome,
-        Principal, Purpose, Subject, Timestamp, Verified, Via,
+        Principal, Purpose, Sighting, Subject, Timestamp, Verified, Via,
     },
 };
 
@@ -215,26 +215,23 @@ impl Recorder {
 
 /// Whether only the ids of two subjects differ.
 fn is_seen_alike(one: &Subject, other: &Subject) -> bool {
-    let sets = |subject: &Subject| {
-        let seen = &subject.seen;
-        (seen.subject.is_some(), [seen.reveal, seen.mask, seen.pseudonym, seen.redact, seen.capped])
-    };
-    one.kind == other.kind && sets(one) == sets(other)
+    let named = |subject: &Subject| subject.seen.subject.is_some();
+    one.kind == other.kind && named(one) == named(other) && sets(&one.seen) == sets(&other.seen)
 }
 
 fn seen(json: &mut Json<'_>, event: &AccessEvent, subject: &Subject) {
     json.member("type", &subject.kind);
-    let seen = &subject.seen;
-    for (name, set) in [
-        ("reveal", seen.reveal),
-        ("mask", seen.mask),
-        ("pseudonym", seen.pseudonym),
-        ("redact", seen.redact),
-        ("capped", seen.capped),
-    ] {
+    for (name, set) in SETS.into_iter().zip(sets(&subject.seen)) {
         classes(json, name, set, &event.classes);
     }
 }
+
+/// The classes that were seen of a subject, as [`SETS`] names them.
+fn sets(seen: &Sighting) -> [ClassSet; SETS.len()] {
+    [seen.reveal, seen.mask, seen.pseudonym, seen.redact, seen.capped]
+}
+
+const SETS: [&str; 5] = ["reveal", "mask", "pseudonym", "redact", "capped"];
 
 #[derive(Default)]
 struct Counts {

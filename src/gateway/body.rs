@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{
     ending::Ending,
     flow::{Flow, Next, Source},
-    paced::{Cut, Paced, Reach},
+    paced::{Paced, Reach},
     parts::PartError,
 };
 use crate::{
@@ -210,10 +210,7 @@ impl Relay {
                 self.ending.released = true;
                 return Poll::Ready(None);
             }
-            Some(Err(Cut::Sender(error))) => PartError::of_body(&error),
-            Some(Err(Cut::Stalled)) => PartError::Stalled,
-            Some(Err(Cut::Late)) => PartError::Late,
-            Some(Err(Cut::TooLarge)) => PartError::TooLarge,
+            Some(Err(cut)) => PartError::of_cut(&cut),
         };
         self.ending.why = Some(fault.code());
         Poll::Ready(Some(Err(fault.to_string().into())))

@@ -12,6 +12,7 @@ use super::{
     coding::{CodingError, Decoder},
     ending::Ending,
     opening::Opening,
+    paced::Cut,
     respond::Refusal,
 };
 use crate::{
@@ -61,6 +62,16 @@ impl PartError {
     /// Why the CRM's body ended early.
     pub(super) fn of_body(error: &UpstreamError) -> Self {
         if error.is_timeout() { Self::Stalled } else { Self::Truncated }
+    }
+
+    /// Why a body of the CRM that was read within bounds ended early.
+    pub(super) fn of_cut(cut: &Cut<UpstreamError>) -> Self {
+        match cut {
+            Cut::Sender(error) => Self::of_body(error),
+            Cut::Stalled => Self::Stalled,
+            Cut::Late => Self::Late,
+            Cut::TooLarge => Self::TooLarge,
+        }
     }
 
     /// Whether the caller has seen as many people as it may.

@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use crate::harness::{Asked, Fake, Setup, World, client_tls};
+use crate::{
+    harness::{Asked, Fake, Setup, World, client_tls},
+    questions::Rng,
+};
 
 const MAP: &str = r#"
 [map]
@@ -109,41 +112,25 @@ fn start() -> (Arc<Fake>, World) {
         _ => (204, String::new(), Vec::new()),
     });
     let mut world = Setup::new().answered_by(&fake).prepare();
-    let text = std::fs::read_to_string(&world.made.config).unwrap();
-    let line = text.lines().find(|line| line.starts_with("map = ")).unwrap().to_owned();
-    std::fs::write(&world.made.config, text.replace(&line, "map = \"chunks.toml\"")).unwrap();
-    std::fs::write(world.made.config.with_file_name("chunks.toml"), MAP).unwrap();
+    world.map(MAP);
     world.start();
     (fake, world)
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % limit as u64).unwrap()
+/// `bytes` in pieces of 1 to `most`.
+fn cut<'a>(random: &mut Rng, bytes: &'a [u8], most: usize) -> Vec<&'a [u8]> {
+    let (mut pieces, mut rest) = (Vec::new(), bytes);
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at((1 + random.below(most)).min(rest.len()));
+        pieces.push(piece);
+        rest = after;
     }
-
-    /// `bytes` in pieces of 1 to `most`.
-    fn pieces<'a>(&mut self, bytes: &'a [u8], most: usize) -> Vec<&'a [u8]> {
-        let (mut pieces, mut rest) = (Vec::new(), bytes);
-        while !rest.is_empty() {
-            let (piece, after) = rest.split_at((1 + self.below(most)).min(rest.len()));
-            pieces.push(piece);
-            rest = after;
-        }
-        pieces
-    }
+    pieces
 }
 
 /// `body` in chunks of random lengths (RFC 9112 §7.1).
-fn chunked(random: &mut Random, body: &[u8], most: usize) -> Vec<u8> {
-    let chunks = random.pieces(body, most);
+fn chunked(random: &mut Rng, body: &[u8], most: usize) -> Vec<u8> {
+    let chunks = cut(random, body, most);
     let framed = chunks.iter().map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
     [framed.collect::<Vec<_>>().concat(), b"0\r\n\r\n".to_vec()].concat()
 }
@@ -188,7 +175,7 @@ fn received(fake: &Fake) -> (Vec<u8>, [Option<String>; 3]) {
 #[test]
 fn a_body_that_is_read_whole_reaches_the_crm_the_same_in_any_chunks() {
     let (fake, world) = start();
-    let mut random = Random(20_261_129);
+    let mut random = Rng(20_261_129);
     for sent in requests() {
         let length = head(&world, &sent, &format!("Content-Length: {}", sent.body.len()));
         let whole = send(&world, &[&length, &sent.body]);
@@ -200,7 +187,7 @@ fn a_body_that_is_read_whole_reaches_the_crm_the_same_in_any_chunks() {
             let framed = chunked(&mut random, &sent.body, most);
             let head = head(&world, &sent, "Transfer-Encoding: chunked");
             let mut pieces = vec![&head[..]];
-            pieces.extend(random.pieces(&framed, most.max(40)));
+            pieces.extend(cut(&mut random, &framed, most.max(40)));
             assert_eq!(send(&world, &pieces), whole, "{}: the answer, chunks of up to {most}", sent.line);
             assert_eq!(received(&fake), expected, "{}: chunks of up to {most}", sent.line);
         }

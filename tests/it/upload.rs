@@ -38,11 +38,7 @@ fn start() -> (Arc<Fake>, World) {
         _ => (201, "application/json".to_owned(), b"{\"id\":\"1\"}".to_vec()),
     });
     let mut world = Setup::new().answered_by(&fake).prepare();
-    let map = world.made.config.parent().unwrap().join("uploads.toml");
-    std::fs::write(&map, MAP).unwrap();
-    let text = std::fs::read_to_string(&world.made.config).unwrap();
-    let line = text.lines().find(|line| line.starts_with("map = ")).unwrap().to_owned();
-    std::fs::write(&world.made.config, text.replace(&line, "map = \"uploads.toml\"")).unwrap();
+    world.map(MAP);
     world.start();
     (fake, world)
 }

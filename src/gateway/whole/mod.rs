@@ -35,10 +35,7 @@ pub(super) async fn whole(
     let patience = exchange.snapshot.timeouts.body.duration();
     let decoder = decoder(exchange, headers)?;
     decoded(body, decoder, limit, patience).await.map_err(|fault| match fault {
-        Short::Cut(Cut::Sender(error)) => PartError::of_body(&error),
-        Short::Cut(Cut::Stalled) => PartError::Stalled,
-        Short::Cut(Cut::Late) => PartError::Late,
-        Short::Cut(Cut::TooLarge) => PartError::TooLarge,
+        Short::Cut(cut) => PartError::of_cut(&cut),
         Short::Coding(error) => PartError::Coding(error),
     })
 }

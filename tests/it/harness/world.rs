@@ -39,6 +39,14 @@ pub struct World {
 }
 
 impl World {
+    /// Puts the API map `text` in place of the one that was set up; takes effect with the start.
+    pub fn map(&self, text: &str) {
+        std::fs::write(self.made.config.with_file_name("own.toml"), text).unwrap();
+        let config = std::fs::read_to_string(&self.made.config).unwrap();
+        let line = config.lines().find(|line| line.starts_with("map = ")).unwrap();
+        std::fs::write(&self.made.config, config.replace(line, "map = \"own.toml\"")).unwrap();
+    }
+
     pub fn start(&mut self) {
         let gateway = Gateway::start(&Config::load(&self.made.config).unwrap()).unwrap();
         self.running = Running::Here(Box::new(gateway));
